@@ -1,0 +1,1 @@
+//! The chain language: parse, check, plan, step machine. Pure.

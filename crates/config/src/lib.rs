@@ -1,0 +1,1 @@
+//! One YAML: raw to checked; JSON Schema; catalogue of models and prices. Pure.

@@ -1,0 +1,1 @@
+//! The drivers: call path, chain runner; telemetry; start and stop.

@@ -1,0 +1,1 @@
+//! What is learned over many calls: here, how token estimates compare with the truth. Pure.

@@ -1,0 +1,1 @@
+//! Decisions about one call: route, attempts, retry, fallback. Pure.

@@ -1,0 +1,1 @@
+//! HTTP: OpenAI and Anthropic dialects, native API, auth, health, metrics.

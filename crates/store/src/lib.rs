@@ -1,0 +1,1 @@
+//! Ports as traits, and their sides: spool, SQLite.

@@ -1,0 +1,1 @@
+//! Scripted vendor, hand-driven clock, seeded randomness, builders. For tests only.

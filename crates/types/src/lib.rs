@@ -1,0 +1,1 @@
+//! The vocabulary: messages, usage, money, ids, deadlines, faults. Pure.

@@ -1,0 +1,1 @@
+//! HTTP clients, pools, provider adapters, simulated and local providers.

@@ -1,0 +1,1 @@
+//! Vendors' dialects to and from our vocabulary; SSE framing. Pure.
