@@ -1,1 +1,10 @@
-//! Decisions about one call: route, attempts, retry, fallback. Pure.
+//! Decisions about one call: how long it may take, when it is tried again, where it goes next.
+//!
+//! Pure: no clock, no sockets, no thread-local randomness. The driver in `engine` brings `now` and a seed,
+//! and does what the machine says. Limits, budgets, breakers and balance will live beside what is here.
+
+pub mod attempt;
+pub mod retry;
+pub mod timeouts;
+
+pub use timeouts::Timeouts;
