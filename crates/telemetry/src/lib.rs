@@ -1,0 +1,1 @@
+//! What is told about calls and runs: metrics, traces, logs.
