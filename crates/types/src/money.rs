@@ -28,6 +28,9 @@ pub enum ParseMoneyError {
     /// A digit below one pico-dollar is not zero.
     #[error("finer than one pico-dollar (12 decimal places)")]
     TooFine,
+    /// As [`TooFine`](Self::TooFine), of a price per million tokens.
+    #[error("finer than one atto-dollar per million tokens (18 decimal places)")]
+    TooFineRate,
     /// More than about 10²⁶ dollars.
     #[error("too large")]
     TooLarge,

@@ -1,36 +1,37 @@
 //! What a model charges, and what a usage costs. Exact integers throughout.
 //!
-//! Rates are pico-dollars per *million* tokens, as price lists quote dollars per million: every published
-//! price is then an integer, and a cost is rounded once, at its end, half away from zero.
+//! Rates are atto-dollars (10⁻¹⁸ USD) per *million* tokens. Price lists quote dollars per million tokens, a
+//! few of them with eighteen decimals, so every published price is an integer, and a cost is rounded once,
+//! to a pico-dollar, at its end, half away from zero.
 
+use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::money::{ParseMoneyError, parse_decimal};
 use crate::{Money, Usage};
 
-/// Tokens that a list price is quoted for.
-const PER: i128 = 1_000_000;
+/// Decimal places of a rate.
+const PLACES: u32 = 18;
+/// Atto-dollars per million tokens that make one pico-dollar per token.
+const PER: u128 = 1_000_000_000_000;
 
-/// Pico-dollars per million tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Rate(u64);
+/// Atto-dollars per million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rate(u128);
 
 impl Rate {
+    /// Nothing is charged.
+    pub const FREE: Self = Self(0);
+
     /// `pico` pico-dollars per million tokens.
     pub const fn from_pico_per_million(pico: u64) -> Self {
-        Self(pico)
+        Self(pico as u128 * 1_000_000)
     }
 
-    /// Pico-dollars per million tokens.
-    pub const fn pico_per_million(self) -> u64 {
-        self.0
-    }
-
-    fn times(self, tokens: u64) -> i128 {
-        i128::from(self.0) * i128::from(tokens)
+    fn times(self, tokens: u64) -> u128 {
+        self.0.saturating_mul(u128::from(tokens))
     }
 }
 
@@ -39,11 +40,37 @@ impl FromStr for Rate {
 
     /// Dollars per million tokens: `"0.15"`.
     fn from_str(text: &str) -> Result<Self, ParseMoneyError> {
-        let pico = parse_decimal(text, 12)?;
-        if pico < 0 {
-            return Err(ParseMoneyError::NotDecimal);
+        let atto = parse_decimal(text, PLACES).map_err(|error| match error {
+            ParseMoneyError::TooFine => ParseMoneyError::TooFineRate,
+            other => other,
+        })?;
+        u128::try_from(atto).map(Self).map_err(|_| ParseMoneyError::NotDecimal)
+    }
+}
+
+impl fmt::Display for Rate {
+    /// Dollars per million tokens with as many decimals as needed: `0.15`, `3`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dollar = 10_u128.pow(PLACES);
+        let (whole, part) = (self.0 / dollar, self.0 % dollar);
+        if part == 0 {
+            return write!(f, "{whole}");
         }
-        u64::try_from(pico).map(Self).map_err(|_| ParseMoneyError::TooLarge)
+        write!(f, "{whole}.{}", format!("{part:018}").trim_end_matches('0'))
+    }
+}
+
+impl Serialize for Rate {
+    /// Dollars per million tokens as a decimal string, so that no JSON reader turns it into a float.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -105,8 +132,10 @@ impl Price {
             (self.reasoning.unwrap_or(output), usage.reasoning),
             (self.audio_output.unwrap_or(output), usage.audio_output),
         ];
-        let sum = side(input, usage.input, &input_parts) + side(output, usage.output, &output_parts);
-        Money::from_pico((sum + PER / 2) / PER)
+        let read = side(input, usage.input, &input_parts);
+        let sum = read.saturating_add(side(output, usage.output, &output_parts));
+        // The quotient of a u128 by 10¹² fits an i128.
+        Money::from_pico(i128::try_from(sum.saturating_add(PER / 2) / PER).unwrap_or(i128::MAX))
     }
 
     /// The input and output rates for a call that reads `input` tokens.
@@ -119,10 +148,10 @@ impl Price {
     }
 }
 
-fn side(plain: Rate, total: u64, parts: &[(Rate, u64)]) -> i128 {
+fn side(plain: Rate, total: u64, parts: &[(Rate, u64)]) -> u128 {
     let special = parts.iter().fold(0_u64, |sum, (_, tokens)| sum.saturating_add(*tokens));
     let rest = plain.times(total.saturating_sub(special));
-    parts.iter().fold(rest, |sum, (rate, tokens)| sum + rate.times(*tokens))
+    parts.iter().fold(rest, |sum, (rate, tokens)| sum.saturating_add(rate.times(*tokens)))
 }
 
 #[cfg(test)]
@@ -153,6 +182,23 @@ mod tests {
         let price = Price { input: rate("3"), output: rate("15"), tiers: vec![tier], ..Price::default() };
         assert_eq!(price.cost(&Usage::plain(200_000, 0)), "0.6".parse().unwrap());
         assert_eq!(price.cost(&Usage::plain(200_001, 0)), "1.200006".parse().unwrap());
+    }
+
+    #[test]
+    fn a_rate_is_shown_as_it_was_read() {
+        for text in ["0", "3", "0.15", "2.9999900000000002", "0.032857142857142855", "9710"] {
+            assert_eq!(rate(text).to_string(), text);
+            assert_eq!(serde_json::from_str::<Rate>(&format!("\"{text}\"")).unwrap(), rate(text));
+        }
+        assert_eq!(rate("0.15"), Rate::from_pico_per_million(150_000_000_000));
+        assert_eq!("0.0000000000000000001".parse::<Rate>(), Err(ParseMoneyError::TooFineRate));
+        assert_eq!("-1".parse::<Rate>(), Err(ParseMoneyError::NotDecimal));
+    }
+
+    #[test]
+    fn absurd_amounts_saturate() {
+        let price = Price { input: rate("100000000000000000"), output: rate("1"), ..Price::default() };
+        assert!(price.cost(&Usage::plain(u64::MAX, u64::MAX)) > Money::from_pico(i64::MAX.into()));
     }
 
     #[test]
