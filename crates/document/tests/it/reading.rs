@@ -2,7 +2,7 @@
 
 use document::{Node, Problems, Reader, Source, interpolate};
 
-use crate::tree;
+use crate::given::tree;
 
 /// Reads `text` with `read` and shows the report, or "fine".
 fn report(text: &str, read: impl FnOnce(Reader<'_>)) -> String {

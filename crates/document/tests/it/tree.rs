@@ -3,7 +3,7 @@
 use document::Value;
 use serde_json::json;
 
-use crate::{refused, tree};
+use crate::given::{refused, tree};
 
 #[test]
 fn values_become_what_they_say() {
