@@ -20,14 +20,15 @@ const MAP: &[(&str, &[&str])] = &[
     ("chain", &["types", "policy", "document"]),
     ("config", &["types", "policy", "learn", "chain", "document"]),
     ("models", &["types"]),
+    ("telemetry", &["types"]),
     ("upstream", &["types", "wire", "models"]),
     ("store", &["types", "chain", "learn"]),
     (
         "engine",
-        &["types", "wire", "policy", "learn", "chain", "config", "models", "upstream", "store", "document"],
+        &["types", "wire", "policy", "learn", "chain", "config", "models", "upstream", "store", "document", "telemetry"],
     ),
-    ("server", &["types", "wire", "config", "engine"]),
-    ("windlass", &["types", "chain", "config", "engine", "server"]),
+    ("server", &["types", "wire", "config", "engine", "telemetry"]),
+    ("windlass", &["types", "chain", "config", "engine", "server", "telemetry"]),
     ("testkit", &["types", "wire"]),
 ];
 
