@@ -1,0 +1,61 @@
+//! The checked configuration: what everything else starts from. Whatever holds one may rely on it: names
+//! exist, lists are not empty, durations are durations, and no default is left to fill in.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use policy::retry;
+use types::Price;
+
+use crate::{Key, Provider, Route, Server, Storage, Target, Telemetry};
+
+/// A whole configuration. Immutable; a reload makes a new one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The process itself.
+    pub server: Server,
+    /// Where things are kept.
+    pub storage: Storage,
+    /// What answers calls, in the file's order. Never empty.
+    pub providers: Vec<Provider>,
+    /// Names with several models behind them, in the file's order.
+    pub routes: Vec<Route>,
+    /// Other names for a model or a route.
+    pub aliases: BTreeMap<String, Meaning>,
+    /// Who may call. Empty: anybody who reaches the socket.
+    pub keys: Vec<Key>,
+    /// The operator's prices by `provider/model` or by a bare model name. They come before the price list.
+    pub prices: BTreeMap<String, Price>,
+    /// Chains to offer under `/api/v1/chains`, by name. Reading them is not this crate's business.
+    pub chains: BTreeMap<String, PathBuf>,
+    /// Logs and traces.
+    pub telemetry: Telemetry,
+    /// How a call is repeated that names a model and no route.
+    pub retry: retry::Policy,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// One model at one provider.
+    Model(Target),
+    /// The route of this name. It exists.
+    Route(String),
+}
+
+impl Config {
+    /// The provider called `name`.
+    pub fn provider(&self, name: &str) -> Option<&Provider> {
+        self.providers.iter().find(|provider| provider.name == name)
+    }
+
+    /// The route called `name`.
+    pub fn route(&self, name: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| route.name == name)
+    }
+
+    /// Must callers show a key?
+    pub fn needs_key(&self) -> bool {
+        !self.keys.is_empty()
+    }
+}
