@@ -1,1 +1,25 @@
-//! Ports as traits, and their sides: spool, SQLite.
+//! What outlives the process: the ledger's rows and the journals of runs.
+//!
+//! Two ports, [`Ledger`] and [`Journal`], with SQLite behind both; the [`Spool`], a file that takes ledger
+//! rows on the call path; and the [`Drain`] that carries them from the spool to the database. Leaves alone:
+//! what a row or an event means, and when tasks run (every task here is a future that the caller spawns).
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub mod drain;
+mod error;
+pub mod journal;
+pub mod ledger;
+pub mod spool;
+pub mod sqlite;
+
+pub use drain::Drain;
+pub use error::{SpoolError, StoreError};
+pub use journal::Journal;
+pub use ledger::Ledger;
+pub use spool::Spool;
+pub use sqlite::Sqlite;
+
+/// What a port's method returns: the ports are used as `dyn`, so the future is boxed.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

@@ -23,6 +23,11 @@ macro_rules! time_ordered_id {
                 Self(Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
+            /// The id with these bits, as rows store them.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
             /// The 128 bits, as rows store them.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()

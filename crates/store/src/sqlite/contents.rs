@@ -1,0 +1,197 @@
+//! Long texts in JSON, stored once by their content.
+//!
+//! Before a value is stored, each text longer than [`LONG`] bytes becomes `{"$text": "<BLAKE3 hash>"}` and its
+//! bytes go to the table `contents`; on the way out it is put back. A value that looks like such a reference
+//! by itself is wrapped (`{"$plain": …}`), so any JSON comes back as it went in.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value};
+use sqlx::{Sqlite as Engine, SqliteConnection, SqlitePool, Transaction};
+
+use crate::StoreError;
+
+/// Texts of more bytes than this are stored by content.
+const LONG: usize = 1_024;
+const REFERENCE: &str = "$text";
+const PLAIN: &str = "$plain";
+
+type Hash = [u8; 32];
+
+/// Long texts on their way to the table.
+#[derive(Debug, Default)]
+pub(super) struct Texts(HashMap<Hash, String>);
+
+impl Texts {
+    /// The value as JSON, its long texts taken out.
+    pub(super) fn pack(&mut self, value: &Value) -> String {
+        self.packed(value).to_string()
+    }
+
+    /// Whether no text was taken out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The hash under which this text will be found, however short it is.
+    pub(super) fn keep(&mut self, text: &str) -> Hash {
+        let hash = *blake3::hash(text.as_bytes()).as_bytes();
+        self.0.entry(hash).or_insert_with(|| text.to_owned());
+        hash
+    }
+
+    fn packed(&mut self, value: &Value) -> Value {
+        match value {
+            Value::String(text) if text.len() > LONG => {
+                let hash = self.keep(text);
+                Value::Object(Map::from_iter([(REFERENCE.to_owned(), hex(&hash).into())]))
+            }
+            Value::Array(items) => items.iter().map(|item| self.packed(item)).collect(),
+            Value::Object(fields) => {
+                let packed = fields.iter().map(|(name, value)| (name.clone(), self.packed(value))).collect();
+                let packed = Value::Object(packed);
+                if is_ours(fields) {
+                    Value::Object(Map::from_iter([(PLAIN.to_owned(), packed)]))
+                } else {
+                    packed
+                }
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// Stores the texts that are not there yet.
+    pub(super) async fn store(self, to: &mut Transaction<'static, Engine>) -> Result<(), StoreError> {
+        for (hash, body) in self.0 {
+            let insert =
+                sqlx::query("INSERT INTO contents (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING");
+            let insert = insert.bind(hash.to_vec()).bind(body);
+            insert.execute(&mut **to).await.map_err(StoreError::database("store a text"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an object looks like one of the two that stand for something else.
+fn is_ours(fields: &Map<String, Value>) -> bool {
+    fields.len() == 1 && (fields.contains_key(REFERENCE) || fields.contains_key(PLAIN))
+}
+
+/// Puts the long texts back into values that were packed.
+pub(super) async fn unpack(pool: &SqlitePool, values: &mut [Value]) -> Result<(), StoreError> {
+    let mut wanted = HashSet::new();
+    for value in values.iter() {
+        collect(value, &mut wanted)?;
+    }
+    let mut texts = HashMap::new();
+    if !wanted.is_empty() {
+        let mut connection = pool.acquire().await.map_err(StoreError::database("read a text"))?;
+        for hash in wanted {
+            texts.insert(hash, text(&mut connection, &hash).await?);
+        }
+    }
+    for value in values {
+        *value = restore(std::mem::take(value), &texts)?;
+    }
+    Ok(())
+}
+
+/// The text with this hash.
+pub(super) async fn text(connection: &mut SqliteConnection, hash: &Hash) -> Result<String, StoreError> {
+    let query = sqlx::query_scalar("SELECT body FROM contents WHERE hash = ?").bind(hash.to_vec());
+    let text: Option<String> =
+        query.fetch_optional(connection).await.map_err(StoreError::database("read a text"))?;
+    text.ok_or_else(|| StoreError::unreadable("text", format!("no text has the hash {}", hex(hash))))
+}
+
+fn collect(value: &Value, wanted: &mut HashSet<Hash>) -> Result<(), StoreError> {
+    match value {
+        Value::Array(items) => items.iter().try_for_each(|item| collect(item, wanted)),
+        Value::Object(fields) if is_ours(fields) => match fields.iter().next() {
+            Some((name, reference)) if name == REFERENCE => {
+                wanted.insert(unhex(reference)?);
+                Ok(())
+            }
+            Some((_, Value::Object(plain))) => plain.values().try_for_each(|value| collect(value, wanted)),
+            _ => Err(StoreError::unreadable("value", "a wrapped value that is no object")),
+        },
+        Value::Object(fields) => fields.values().try_for_each(|value| collect(value, wanted)),
+        _ => Ok(()),
+    }
+}
+
+fn restore(value: Value, texts: &HashMap<Hash, String>) -> Result<Value, StoreError> {
+    Ok(match value {
+        Value::Array(items) => {
+            items.into_iter().map(|item| restore(item, texts)).collect::<Result<_, _>>()?
+        }
+        Value::Object(fields) if is_ours(&fields) => match fields.into_iter().next() {
+            Some((name, reference)) if name == REFERENCE => {
+                texts.get(&unhex(&reference)?).cloned().unwrap_or_default().into()
+            }
+            Some((_, Value::Object(plain))) => Value::Object(restore_fields(plain, texts)?),
+            _ => Value::Null,
+        },
+        Value::Object(fields) => Value::Object(restore_fields(fields, texts)?),
+        other => other,
+    })
+}
+
+fn restore_fields(
+    fields: Map<String, Value>,
+    texts: &HashMap<Hash, String>,
+) -> Result<Map<String, Value>, StoreError> {
+    fields.into_iter().map(|(name, value)| Ok((name, restore(value, texts)?))).collect()
+}
+
+fn hex(hash: &Hash) -> String {
+    blake3::Hash::from_bytes(*hash).to_hex().to_string()
+}
+
+fn unhex(reference: &Value) -> Result<Hash, StoreError> {
+    let hash = reference.as_str().and_then(|text| blake3::Hash::from_hex(text).ok());
+    hash.map(|hash| *hash.as_bytes()).ok_or_else(|| StoreError::unreadable("reference", "not a hash"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![
+            Just(REFERENCE.to_owned()),
+            Just(PLAIN.to_owned()),
+            "[a-zé]{0,4}",
+            "[a-zé]{0,4}".prop_map(|text| format!("{text}{}", "long".repeat(300))),
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            text.clone().prop_map(Value::from)
+        ];
+        leaf.prop_recursive(5, 40, 4, move |inner| {
+            let key = prop_oneof![Just(REFERENCE.to_owned()), Just(PLAIN.to_owned()), "[a-c]"];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((key, inner), 0..3)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_json_comes_back_as_it_went_in(value in any_json()) {
+            let mut texts = Texts::default();
+            let stored = texts.pack(&value);
+            prop_assert!(!stored.contains("longlonglong"));
+            let packed: Value = serde_json::from_str(&stored).unwrap();
+            let mut wanted = HashSet::new();
+            collect(&packed, &mut wanted).unwrap();
+            prop_assert!(wanted.iter().all(|hash| texts.0.contains_key(hash)));
+            prop_assert_eq!(restore(packed, &texts.0).unwrap(), value);
+        }
+    }
+}
