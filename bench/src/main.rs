@@ -1,2 +1,88 @@
-//! Placeholder.
-fn main() {}
+//! `windlass-bench`: how fast and how small Windlass is beside others, measured on one machine in one run. A
+//! mock upstream, a load generator, the comparison of proxies, the chain engine beside Python's, instruction
+//! counts of the hot path. Not part of the product.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
+
+mod answers;
+mod caller;
+mod chains;
+mod child;
+mod hot;
+mod http1;
+mod instructions;
+mod latency;
+mod load;
+mod mock;
+mod nginx;
+mod pace;
+mod peers;
+mod procfs;
+mod proxy;
+mod report;
+mod summary;
+mod target;
+mod windlass;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How fast and how small Windlass is beside others.
+#[derive(Debug, Parser)]
+#[command(version)]
+enum Command {
+    /// Serve canned answers of an OpenAI-compatible upstream, as cheaply as possible.
+    Mock(mock::Options),
+    /// Send load to a server on this machine; fails when any request does.
+    Load(load::Options),
+    /// Compare Windlass with nginx and the direct way: bench/results/proxy.json.
+    Proxy(proxy::Options),
+    /// Compare the chain engine with `LangChain` and `LangGraph`: bench/results/chains.json.
+    Chains(chains::Options),
+    /// Count the hot path's instructions: bench/results/instructions.json.
+    Instructions(instructions::Options),
+    /// Run one workload of the hot path; what `instructions` counts.
+    #[command(hide = true)]
+    Hot(hot::Options),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let outcome = tokio::select! {
+        outcome = dispatch(Command::parse()) => outcome,
+        // Leaving by the front door drops what runs, and that ends every child.
+        name = told_to_stop() => Err(anyhow::anyhow!("stopped by {name}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("windlass-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Mock(options) => mock::serve(&options).await,
+        Command::Load(options) => load::run(&options).await,
+        Command::Proxy(options) => proxy::run(&options).await,
+        Command::Chains(options) => chains::run(&options).await,
+        Command::Instructions(options) => instructions::run(&options).await,
+        Command::Hot(options) => hot::run(&options),
+    }
+}
+
+async fn told_to_stop() -> &'static str {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}

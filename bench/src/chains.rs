@@ -1,0 +1,233 @@
+//! The chain engine's own overhead per step, beside `LangChain` and `LangGraph` in the same run: a sequence of
+//! three and eight side by side, on a model that answers at once. The Python side is `bench/peers/chains.py`.
+//! Leaves the engine itself to the crate that is plugged into [`RUN_CHAIN`].
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use rustix::time::{ClockId, clock_gettime};
+use serde::Deserialize;
+
+use crate::{
+    child::Recipe,
+    latency::median,
+    peers,
+    report::{Goal, Report, root},
+};
+
+/// Runs the chain `yaml` this many times, one after the other, with the input `topic` set to `tidal power`, on
+/// a provider of no latency; the wall time of the runs alone, without compiling the chain or starting anything.
+/// Called on a thread of its own, so it may build a runtime.
+type RunChain = fn(yaml: &str, runs: u32) -> Result<Duration>;
+
+/// The slot for the engine. `None` while there is none.
+const RUN_CHAIN: Option<RunChain> = None;
+
+/// How much less time a step must take than in either of the others.
+const GOAL: f64 = 20.0;
+const WARM_UP: u32 = 50;
+
+/// The same work as in `chains.py`, name by name.
+const CASES: &[Case] = &[
+    Case {
+        name: "sequence3",
+        steps: 3,
+        yaml: r#"name: sequence
+inputs: { topic: { type: string } }
+defaults: { model: instant/zero }
+steps:
+  first:  { prompt: "Summarize {{ topic }} for a technical audience." }
+  second: { prompt: "Name the top 3 practical applications of: {{ steps.first }}" }
+  third:  { prompt: "Which of these matters most, and why? {{ steps.second }}" }
+"#,
+    },
+    Case {
+        name: "parallel8",
+        steps: 8,
+        yaml: r#"name: parallel
+inputs: { topic: { type: string } }
+defaults: { model: instant/zero }
+steps:
+  s1: { prompt: "Summarize {{ topic }} for audience 1." }
+  s2: { prompt: "Summarize {{ topic }} for audience 2." }
+  s3: { prompt: "Summarize {{ topic }} for audience 3." }
+  s4: { prompt: "Summarize {{ topic }} for audience 4." }
+  s5: { prompt: "Summarize {{ topic }} for audience 5." }
+  s6: { prompt: "Summarize {{ topic }} for audience 6." }
+  s7: { prompt: "Summarize {{ topic }} for audience 7." }
+  s8: { prompt: "Summarize {{ topic }} for audience 8." }
+"#,
+    },
+];
+
+struct Case {
+    name: &'static str,
+    steps: u32,
+    yaml: &'static str,
+}
+
+/// `windlass-bench chains`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=20))]
+    repetitions: u8,
+    /// Seconds of each case.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=30))]
+    seconds: u8,
+    /// The core that both sides run on.
+    #[arg(long, default_value_t = 1)]
+    core: usize,
+    /// Measure the engine of this program and print it as JSON; what the comparison starts on its core.
+    #[arg(long, hide = true)]
+    ours: bool,
+}
+
+/// What one side says.
+#[derive(Debug, Default, Deserialize, serde::Serialize)]
+struct Said {
+    versions: BTreeMap<String, String>,
+    cases: BTreeMap<String, Step>,
+}
+
+/// The cost of one step.
+#[derive(Debug, Clone, Copy, Deserialize, serde::Serialize)]
+struct Step {
+    wall_us_per_step: f64,
+    cpu_us_per_step: f64,
+}
+
+/// Measures both sides and writes the report.
+///
+/// # Errors
+/// When a side fails, and after the report when the engine is not built in.
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    if options.ours {
+        let Some(run_chain) = RUN_CHAIN else { bail!("no chain engine is built into this program") };
+        let seconds = f64::from(options.seconds);
+        let said = tokio::task::spawn_blocking(move || ours(run_chain, seconds)).await??;
+        println!("{}", serde_json::to_string(&said)?);
+        return Ok(());
+    }
+    let mut report = Report::new("chains");
+    let python = peers::chains_python()?;
+    let mut samples: BTreeMap<String, Vec<Step>> = BTreeMap::new();
+    for repetition in 1..=options.repetitions {
+        eprintln!("{repetition}/{}: LangChain and LangGraph", options.repetitions);
+        let theirs = theirs(options, &python).await?;
+        if repetition == 1 {
+            println!("measured beside {:?}", theirs.versions);
+        }
+        let mut all = theirs.cases;
+        if RUN_CHAIN.is_some() {
+            eprintln!("{repetition}/{}: windlass", options.repetitions);
+            all.extend(ours_apart(options).await?.cases);
+        }
+        for (name, step) in all {
+            samples.entry(name).or_default().push(step);
+        }
+    }
+    summarize(&samples, &mut report);
+    report.publish()?;
+    if RUN_CHAIN.is_none() {
+        bail!(
+            "the Windlass side is NOT BUILT: this program has no chain engine plugged in, so nothing was compared"
+        );
+    }
+    Ok(())
+}
+
+async fn theirs(options: &Options, python: &Path) -> Result<Said> {
+    let text = Recipe::new("chains.py", python, options.core)
+        .args([root().join("bench/peers/chains.py")])
+        .args([options.seconds.to_string()])
+        .output(Duration::from_secs(120 + 60 * u64::from(options.seconds)))
+        .await?;
+    serde_json::from_str(&text).context("chains.py prints something else")
+}
+
+async fn ours_apart(options: &Options) -> Result<Said> {
+    let text = Recipe::new("the chain engine", std::env::current_exe()?, options.core)
+        .args(["chains", "--ours", "--seconds", &options.seconds.to_string()])
+        .output(Duration::from_secs(60 + 10 * u64::from(options.seconds)))
+        .await?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+fn ours(run_chain: RunChain, seconds: f64) -> Result<Said> {
+    let mut said = Said::default();
+    for case in CASES {
+        let trial = run_chain(case.yaml, WARM_UP)?.as_secs_f64().max(1e-6);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped just before")]
+        let runs = (f64::from(WARM_UP) * seconds / trial).clamp(f64::from(WARM_UP), 1e6) as u32;
+        // CPU is the whole program's, so compiling the chain is in it: a few hundred µs among a second.
+        let before = process_cpu()?;
+        let wall = run_chain(case.yaml, runs)?;
+        let cpu = process_cpu()?.saturating_sub(before);
+        let steps = f64::from(runs) * f64::from(case.steps);
+        let step = Step {
+            wall_us_per_step: wall.as_secs_f64() * 1e6 / steps,
+            cpu_us_per_step: cpu.as_secs_f64() * 1e6 / steps,
+        };
+        said.cases.insert(format!("windlass.{}", case.name), step);
+    }
+    Ok(said)
+}
+
+/// User and system time of this process, with threads that have ended.
+fn process_cpu() -> Result<Duration> {
+    Ok(Duration::try_from(clock_gettime(ClockId::ProcessCPUTime))?)
+}
+
+fn summarize(samples: &BTreeMap<String, Vec<Step>>, report: &mut Report) {
+    let wall = |name: &str| middle(samples.get(name)?, |step| step.wall_us_per_step);
+    let cpu = |name: &str| middle(samples.get(name)?, |step| step.cpu_us_per_step);
+    for side in ["windlass", "langchain", "langgraph", "langchain_bare", "langgraph_bare"] {
+        for case in CASES {
+            let name = format!("{side}.{}", case.name);
+            for (what, value) in [("wall_us_per_step", wall(&name)), ("cpu_us_per_step", cpu(&name))] {
+                if let Some(value) = value {
+                    report.add(format!("{name}.{what}"), value, "us", Goal::None);
+                }
+            }
+        }
+    }
+    for side in ["langchain", "langgraph", "langchain_bare", "langgraph_bare"] {
+        // The bare ones leave out what a step of ours does: a comparison with them is information.
+        let goal = if side.ends_with("_bare") { Goal::None } else { Goal::AtLeast(GOAL) };
+        for case in CASES {
+            let (ours, theirs) = (format!("windlass.{}", case.name), format!("{side}.{}", case.name));
+            for (what, ours, theirs) in
+                [("wall_ratio", wall(&ours), wall(&theirs)), ("cpu_ratio", cpu(&ours), cpu(&theirs))]
+            {
+                if let Some((ours, theirs)) = ours.zip(theirs) {
+                    report.add(format!("windlass.{}.{what}_to_{side}", case.name), theirs / ours, "x", goal);
+                }
+            }
+        }
+    }
+}
+
+fn middle(steps: &[Step], of: impl Fn(&Step) -> f64) -> Option<f64> {
+    median(&steps.iter().map(of).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_side_is_measured_per_step() {
+        let instant: RunChain = |yaml, runs| {
+            assert!(yaml.contains("{{ topic }}"));
+            let begun = Instant::now();
+            std::hint::black_box((0..runs).sum::<u32>());
+            Ok(begun.elapsed() + Duration::from_micros(24) * runs)
+        };
+        let said = ours(instant, 0.01).unwrap();
+        let each = |name: &str| said.cases[name].wall_us_per_step;
+        assert!((8.0..9.0).contains(&each("windlass.sequence3")), "{said:?}");
+        assert!((3.0..4.0).contains(&each("windlass.parallel8")), "{said:?}");
+    }
+}
