@@ -1,1 +1,26 @@
 //! Vendors' dialects to and from our vocabulary; SSE framing. Pure.
+//!
+//! Two ways lead through here. A call whose dialect is the same on both sides keeps its bytes: [`peek`] looks
+//! at the request, [`splice`] changes what must be changed, [`Watch`] watches the answer go by. A call that
+//! crosses dialects is decoded into [`types::chat`] and encoded again. Every reader is total: any bytes give
+//! an answer or a [`types::Fault`], never a panic.
+
+mod anthropic;
+mod decoder;
+mod error;
+mod object;
+mod openai;
+mod peek;
+mod piece;
+mod rejection;
+mod retry_after;
+mod said;
+mod sse;
+mod watch;
+
+pub use decoder::StreamDecoder;
+pub use error::{encode_error, error_event, status_of};
+pub use peek::{Peek, Rewrite, Spans, peek, splice};
+pub use rejection::decode_error;
+pub use sse::{Scanner, SseEvent};
+pub use watch::{Seen, Sift, Watch};

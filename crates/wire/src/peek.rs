@@ -1,0 +1,372 @@
+//! The borrowed look at a request: what routing, limits and accounting need, and where it stands.
+//!
+//! One pass checks the syntax of the whole body and reads a handful of its top-level fields. Everything else
+//! is left for the provider to judge. A field that is read here may not stand twice: two readers that
+//! disagree on which one counts is how limits are slipped past.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use types::{Code, Dialect, Fault, Kind};
+
+use crate::object::{Member, is_null, kind_of, members};
+
+/// What a request body says, borrowed from it.
+#[derive(Clone, Debug)]
+pub struct Peek<'a> {
+    /// `model`.
+    pub model: Cow<'a, str>,
+    /// Whether `stream` is true.
+    pub stream: bool,
+    /// Whether the caller asked for a usage chunk: `stream_options.include_usage` (OpenAI).
+    pub include_usage: bool,
+    /// `max_completion_tokens`, else `max_tokens`.
+    pub max_tokens: Option<u64>,
+    /// `user` (OpenAI) or `metadata.user_id` (Anthropic).
+    pub user: Option<Cow<'a, str>>,
+    /// `metadata.windlass`, as it stands.
+    pub windlass: Option<&'a RawValue>,
+    /// Where things stand, for [`crate::splice`].
+    pub spans: Spans,
+}
+
+/// Where the fields stand that [`crate::splice`] may change: plain numbers that outlive the borrow of the
+/// body. They mean nothing for any other body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spans {
+    pub(crate) body: usize,
+    pub(crate) model: Range<usize>,
+    /// What to write where so that the provider reports usage; `None` if it does anyway.
+    pub(crate) usage: Option<(Range<usize>, &'static str)>,
+    /// What to leave out so that `metadata.windlass` is gone.
+    pub(crate) windlass: Option<Range<usize>>,
+}
+
+impl AsRef<Spans> for Spans {
+    fn as_ref(&self) -> &Spans {
+        self
+    }
+}
+
+impl AsRef<Spans> for Peek<'_> {
+    fn as_ref(&self) -> &Spans {
+        &self.spans
+    }
+}
+
+/// Looks at a request body of the given dialect.
+///
+/// Fails with `BadUtf8`, `BadJson` (with line and column), or `BadField` for a field that is missing, has
+/// the wrong type or stands twice.
+pub fn peek(dialect: Dialect, body: &[u8]) -> Result<Peek<'_>, Fault> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let at = error.valid_up_to();
+        Fault::new(Kind::Parsing, Code::BadUtf8, format!("the body is not valid UTF-8 at byte {at}"))
+            .with_hint("send the JSON encoded as UTF-8")
+    })?;
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(not_an_object(text));
+    }
+    let mut found = Found::default();
+    members(text, |member| found.member(dialect, &member))?;
+    found.finish(dialect, text)
+}
+
+fn not_an_object(text: &str) -> Fault {
+    if text.trim_ascii_start().is_empty() {
+        return Fault::new(Kind::Parsing, Code::BadJson, "the body is empty: expected a JSON object");
+    }
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(value) => {
+            let message = format!("the body is {}: expected a JSON object", kind_of(value));
+            Fault::new(Kind::Parsing, Code::BadJson, message)
+        }
+        Err(error) => crate::object::broken(&error),
+    }
+}
+
+/// The fields that are read, by their place in [`Found::seen`].
+const READ: [&str; 9] = [
+    "model",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "user",
+    "metadata",
+    "messages",
+    "input",
+];
+
+#[derive(Default)]
+struct Found<'a> {
+    seen: [bool; READ.len()],
+    model: Option<Cow<'a, str>>,
+    stream: bool,
+    include_usage: bool,
+    max_tokens: Option<u64>,
+    max_completion_tokens: Option<u64>,
+    user: Option<Cow<'a, str>>,
+    windlass: Option<&'a RawValue>,
+    has_turns: bool,
+    spans: Spans,
+    /// End of the value before the present member; `None` before the first.
+    before: Option<usize>,
+    /// `metadata` stood first and is to go: the removal ends where the next key begins.
+    removes_first: bool,
+}
+
+impl<'a> Found<'a> {
+    fn member(&mut self, dialect: Dialect, member: &Member<'a>) -> Result<(), Fault> {
+        if self.removes_first {
+            self.removes_first = false;
+            if let Some(span) = &mut self.spans.windlass {
+                span.end = member.at.start;
+            }
+        }
+        let before = self.before.replace(member.at.end);
+        let Some(place) = READ.iter().position(|name| *name == member.key) else { return Ok(()) };
+        if std::mem::replace(&mut self.seen[place], true) {
+            return Err(bad_field(READ[place], format!("`{}` stands twice in the request", READ[place])));
+        }
+        self.read(dialect, before, member)
+    }
+
+    fn read(&mut self, dialect: Dialect, before: Option<usize>, member: &Member<'a>) -> Result<(), Fault> {
+        let value = member.value;
+        let chat = dialect == Dialect::OpenaiChat;
+        match &*member.key {
+            "model" => {
+                self.model = text_of("model", value)?;
+                self.spans.model = member.value_at();
+            }
+            "stream" if dialect != Dialect::OpenaiEmbeddings => {
+                self.stream = flag_of("stream", value)?;
+            }
+            "stream_options" if chat => self.stream_options(member)?,
+            "max_tokens" => self.max_tokens = count_of("max_tokens", value)?,
+            "max_completion_tokens" if chat => {
+                self.max_completion_tokens = count_of("max_completion_tokens", value)?;
+            }
+            "user" if dialect != Dialect::AnthropicMessages => self.user = text_of("user", value)?,
+            "metadata" => self.metadata(dialect, before, member)?,
+            "messages" if dialect != Dialect::OpenaiEmbeddings => {
+                self.has_turns = array_of("messages", value)?;
+            }
+            "input" if dialect == Dialect::OpenaiEmbeddings => {
+                let fits = matches!(value.get().as_bytes().first(), Some(b'"' | b'['));
+                if !fits {
+                    return Err(wrong_type("input", "a string or an array", value));
+                }
+                self.has_turns = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn stream_options(&mut self, member: &Member<'a>) -> Result<(), Fault> {
+        const ON: &str = r#"{"include_usage":true}"#;
+        let at = member.value_at();
+        if is_null(member.value) {
+            self.spans.usage = Some((at, ON));
+            return Ok(());
+        }
+        if !member.value.get().starts_with('{') {
+            return Err(wrong_type("stream_options", "an object", member.value));
+        }
+        let inside = at.start + 1;
+        self.spans.usage = Some((inside..inside, r#""include_usage":true"#));
+        let mut seen = false;
+        members(member.value.get(), |inner| {
+            if inner.key != "include_usage" {
+                if !seen {
+                    self.spans.usage = Some((inside..inside, r#""include_usage":true,"#));
+                }
+                return Ok(());
+            }
+            if std::mem::replace(&mut seen, true) {
+                let name = "stream_options.include_usage";
+                return Err(bad_field(name, format!("`{name}` stands twice in the request")));
+            }
+            self.include_usage = flag_of("stream_options.include_usage", inner.value)?;
+            let here = inner.value_at();
+            let here = at.start + here.start..at.start + here.end;
+            self.spans.usage = (!self.include_usage).then_some((here, "true"));
+            Ok(())
+        })
+    }
+
+    fn metadata(
+        &mut self,
+        dialect: Dialect,
+        before: Option<usize>,
+        member: &Member<'a>,
+    ) -> Result<(), Fault> {
+        let raw = member.value.get();
+        if !raw.starts_with('{') {
+            return Ok(());
+        }
+        let base = member.value_at().start;
+        let (mut count, mut before_inner, mut removal) = (0_u32, None::<usize>, None::<Range<usize>>);
+        let (mut first_goes, mut user_seen) = (false, false);
+        members(raw, |inner| {
+            count += 1;
+            let at = base + inner.at.start..base + inner.at.end;
+            if std::mem::take(&mut first_goes) {
+                removal = removal.take().map(|span| span.start..at.start);
+            }
+            let previous = before_inner.replace(at.end);
+            if inner.key == "windlass" {
+                if self.windlass.replace(inner.value).is_some() {
+                    let name = "metadata.windlass";
+                    return Err(bad_field(name, format!("`{name}` stands twice in the request")));
+                }
+                first_goes = previous.is_none();
+                removal = Some(previous.unwrap_or(at.start)..at.end);
+            } else if inner.key == "user_id" && dialect == Dialect::AnthropicMessages {
+                if std::mem::replace(&mut user_seen, true) {
+                    let name = "metadata.user_id";
+                    return Err(bad_field(name, format!("`{name}` stands twice in the request")));
+                }
+                self.user = text_of("metadata.user_id", inner.value)?;
+            }
+            Ok(())
+        })?;
+        if removal.is_some() && count == 1 {
+            // Nothing else in it: the whole member goes, since some servers do not know `metadata`.
+            self.removes_first = before.is_none();
+            removal = Some(before.unwrap_or(member.at.start)..member.at.end);
+        }
+        self.spans.windlass = removal;
+        Ok(())
+    }
+
+    fn finish(mut self, dialect: Dialect, text: &str) -> Result<Peek<'a>, Fault> {
+        let Some(model) = self.model.filter(|model| !model.is_empty()) else {
+            return Err(bad_field("model", "`model` is missing: name the model that is to answer"));
+        };
+        if !self.has_turns {
+            let name = if dialect == Dialect::OpenaiEmbeddings { "input" } else { "messages" };
+            return Err(bad_field(name, format!("`{name}` is missing")));
+        }
+        if dialect == Dialect::AnthropicMessages && self.max_tokens.is_none() {
+            return Err(bad_field("max_tokens", "`max_tokens` is missing: Anthropic's dialect asks for it"));
+        }
+        if dialect == Dialect::OpenaiChat && !self.seen[2] {
+            let end = self.before.unwrap_or_default();
+            self.spans.usage = Some((end..end, r#","stream_options":{"include_usage":true}"#));
+        }
+        self.spans.body = text.len();
+        Ok(Peek {
+            model,
+            stream: self.stream,
+            include_usage: self.include_usage,
+            max_tokens: self.max_completion_tokens.or(self.max_tokens),
+            user: self.user,
+            windlass: self.windlass,
+            spans: self.spans,
+        })
+    }
+}
+
+fn bad_field(param: &str, message: impl Into<String>) -> Fault {
+    Fault::invalid(Code::BadField, param, message)
+}
+
+fn wrong_type(param: &str, wanted: &str, value: &RawValue) -> Fault {
+    bad_field(param, format!("`{param}` must be {wanted}, not {}", kind_of(value)))
+}
+
+fn text_of<'a>(param: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str>>, Fault> {
+    let text = value.get();
+    if is_null(value) {
+        return Ok(None);
+    }
+    if !text.starts_with('"') {
+        return Err(wrong_type(param, "a string", value));
+    }
+    if !text.contains('\\') {
+        return Ok(Some(Cow::Borrowed(text.trim_matches('"'))));
+    }
+    let owned = serde_json::from_str::<String>(text);
+    owned
+        .map(|text| Some(Cow::Owned(text)))
+        .map_err(|_| bad_field(param, format!("`{param}` has an escape that is not a Unicode character")))
+}
+
+fn flag_of(param: &str, value: &RawValue) -> Result<bool, Fault> {
+    match value.get() {
+        "true" => Ok(true),
+        "false" | "null" => Ok(false),
+        _ => Err(wrong_type(param, "true or false", value)),
+    }
+}
+
+fn array_of(param: &str, value: &RawValue) -> Result<bool, Fault> {
+    if value.get().starts_with('[') { Ok(true) } else { Err(wrong_type(param, "an array", value)) }
+}
+
+/// A number of tokens. `100.0` is 100, as it is to the servers that read JSON numbers as floats.
+fn count_of(param: &str, value: &RawValue) -> Result<Option<u64>, Fault> {
+    if is_null(value) {
+        return Ok(None);
+    }
+    let text = value.get();
+    let whole = text
+        .split_once('.')
+        .map_or(text, |(whole, rest)| if rest.bytes().all(|digit| digit == b'0') { whole } else { text });
+    match whole.parse::<u64>() {
+        Ok(count) => Ok(Some(count)),
+        Err(_) => Err(bad_field(param, format!("`{param}` must be a whole number of tokens, at least 0"))),
+    }
+}
+
+/// What to change in a body that is otherwise forwarded as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite<'r> {
+    /// The provider's name of the model.
+    pub model: Option<&'r str>,
+    /// Makes the provider report usage at the end of the stream (OpenAI).
+    pub add_stream_usage: bool,
+    /// Leaves out `metadata.windlass`, and `metadata` if nothing else stands in it.
+    pub drop_windlass_metadata: bool,
+}
+
+/// The body with the changes made and every other byte as it was. Without a change it is the same `Bytes`.
+///
+/// `spans` must come from a [`peek`] at this very body: a [`Peek`] or its [`Spans`].
+pub fn splice<S: AsRef<Spans> + ?Sized>(body: &Bytes, spans: &S, rewrite: &Rewrite<'_>) -> Bytes {
+    let spans = spans.as_ref();
+    debug_assert_eq!(spans.body, body.len(), "these spans belong to another body");
+    let quoted = rewrite.model.map(|model| serde_json::Value::from(model).to_string());
+    let mut edits: [Option<(Range<usize>, &[u8])>; 3] = [None, None, None];
+    if let Some(model) = &quoted
+        && body.get(spans.model.clone()) != Some(model.as_bytes())
+    {
+        edits[0] = Some((spans.model.clone(), model.as_bytes()));
+    }
+    if rewrite.drop_windlass_metadata {
+        edits[1] = spans.windlass.clone().map(|span| (span, &b""[..]));
+    }
+    if rewrite.add_stream_usage {
+        edits[2] = spans.usage.clone().map(|(span, text)| (span, text.as_bytes()));
+    }
+    if edits.iter().all(Option::is_none) {
+        return body.clone();
+    }
+    // Ranges never overlap; where one is empty at another's end, the removal comes first.
+    edits.sort_by_key(|edit| edit.as_ref().map_or((0, 0), |(span, _)| (span.start, span.end)));
+    let added: usize = edits.iter().flatten().map(|(_, text)| text.len()).sum();
+    let mut out = Vec::with_capacity(body.len() + added);
+    let mut from = 0;
+    for (span, text) in edits.iter().flatten() {
+        out.extend_from_slice(body.get(from..span.start).unwrap_or_default());
+        out.extend_from_slice(text);
+        from = span.end;
+    }
+    out.extend_from_slice(body.get(from..).unwrap_or_default());
+    Bytes::from(out)
+}
