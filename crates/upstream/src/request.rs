@@ -1,0 +1,155 @@
+//! What every request to one provider has in common, worked out once: where it goes, and its headers.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http_body_util::Full;
+use types::{Dialect, Fault};
+
+use crate::{Origin, Outgoing};
+
+/// A request as the connections take it.
+pub(crate) type Ready = Request<Full<Bytes>>;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The parts of a provider's requests that do not change from call to call.
+pub(crate) struct Template {
+    scheme: Scheme,
+    authority: Authority,
+    prefix: String,
+    chat: Uri,
+    embeddings: Uri,
+    messages: Uri,
+    /// With `host`, and with `accept` for an answer that comes whole.
+    whole: HeaderMap,
+    /// With `host`, and with `accept` for a stream.
+    stream: HeaderMap,
+}
+
+impl Template {
+    pub(crate) fn new(origin: &Origin, own: &[(HeaderName, HeaderValue)]) -> Result<Self, Fault> {
+        let authority = origin.authority.parse();
+        let authority =
+            authority.map_err(|_| Fault::internal("the provider's authority is not part of a URI"))?;
+        // OpenAI's base URLs end in `/v1`, Anthropic's do not.
+        let path = |endpoint: &str| path(&origin.prefix, endpoint);
+        Ok(Self {
+            scheme: if origin.tls { Scheme::HTTPS } else { Scheme::HTTP },
+            authority,
+            prefix: origin.prefix.clone(),
+            chat: path("/chat/completions")?,
+            embeddings: path("/embeddings")?,
+            messages: path("/v1/messages")?,
+            whole: headers(origin, own, HeaderValue::from_static("application/json"))?,
+            stream: headers(origin, own, HeaderValue::from_static("text/event-stream"))?,
+        })
+    }
+
+    /// An attempt's request in HTTP/1's form: the path alone in its line, and a `host` header.
+    pub(crate) fn request(&self, outgoing: Outgoing) -> Ready {
+        let Outgoing { dialect, body, stream, traceparent, passed, .. } = outgoing;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = match dialect {
+            Dialect::OpenaiChat => self.chat.clone(),
+            Dialect::OpenaiEmbeddings => self.embeddings.clone(),
+            Dialect::AnthropicMessages => self.messages.clone(),
+        };
+        let mut headers = if stream { self.stream.clone() } else { self.whole.clone() };
+        if let Some(trace) = traceparent {
+            headers.insert(TRACEPARENT, trace);
+        }
+        headers.extend(passed.into_iter().map(|(name, value)| (Some(name), value)));
+        *request.headers_mut() = headers;
+        request
+    }
+
+    /// A `GET` of `path` under the base URL.
+    pub(crate) fn get(&self, endpoint: &str) -> Result<Ready, Fault> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = path(&self.prefix, endpoint)?;
+        *request.headers_mut() = self.whole.clone();
+        Ok(request)
+    }
+
+    /// Turns a request into HTTP/2's form: the whole URI, and no `host`.
+    pub(crate) fn http2(&self, mut request: Ready) -> Ready {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        // The three parts that a URI needs are there.
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+        request.headers_mut().remove(HOST);
+        *request.version_mut() = Version::HTTP_2;
+        request
+    }
+}
+
+fn path(prefix: &str, endpoint: &str) -> Result<Uri, Fault> {
+    let path: PathAndQuery = format!("{prefix}{endpoint}")
+        .parse()
+        .map_err(|_| Fault::internal("the provider's base URL takes no path"))?;
+    Ok(Uri::from(path))
+}
+
+fn headers(
+    origin: &Origin,
+    own: &[(HeaderName, HeaderValue)],
+    accept: HeaderValue,
+) -> Result<HeaderMap, Fault> {
+    let host = HeaderValue::from_str(&origin.authority)
+        .map_err(|_| Fault::internal("the provider's authority is not a header value"))?;
+    let mut headers = HeaderMap::with_capacity(8 + own.len());
+    headers.insert(HOST, host);
+    headers.insert(ACCEPT, accept);
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("windlass/", env!("CARGO_PKG_VERSION"))));
+    headers.extend(own.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outgoing() -> Outgoing {
+        Outgoing {
+            dialect: Dialect::OpenaiChat,
+            model: "m".into(),
+            body: Bytes::from_static(b"{}"),
+            stream: true,
+            traceparent: Some(HeaderValue::from_static("00-1-2-01")),
+            passed: vec![(HeaderName::from_static("openai-beta"), HeaderValue::from_static("x"))],
+            connect_by: types::Moment::default(),
+        }
+    }
+
+    #[test]
+    fn a_request_has_a_form_for_each_version_of_http() {
+        let origin: Origin = "https://api.example.com/v1".parse().unwrap();
+        let own = [(HeaderName::from_static("authorization"), HeaderValue::from_static("Bearer k"))];
+        let template = Template::new(&origin, &own).unwrap();
+        let request = template.request(outgoing());
+        assert_eq!(request.uri(), "/v1/chat/completions");
+        assert_eq!(request.headers()["host"], "api.example.com");
+        assert_eq!(request.headers()["authorization"], "Bearer k");
+        assert_eq!(request.headers()["accept"], "text/event-stream");
+        assert_eq!(request.headers()["traceparent"], "00-1-2-01");
+        assert_eq!(request.headers()["openai-beta"], "x");
+        let request = template.http2(request);
+        assert_eq!(request.uri(), "https://api.example.com/v1/chat/completions");
+        assert!(!request.headers().contains_key("host"));
+    }
+
+    #[test]
+    fn an_operators_header_replaces_ours() {
+        let origin: Origin = "http://127.0.0.1:1".parse().unwrap();
+        let own = [(USER_AGENT, HeaderValue::from_static("mine"))];
+        let request = Template::new(&origin, &own).unwrap().get("/health").unwrap();
+        assert_eq!(request.uri(), "/health");
+        assert_eq!(request.headers().get_all(USER_AGENT).iter().count(), 1);
+    }
+}
