@@ -121,6 +121,8 @@ impl<'s> Problems<'s> {
             self.beyond.set(self.beyond.get() + 1);
             return;
         }
+        // A thing that was built, not read, has no place.
+        diagnostic.span = diagnostic.span.filter(|span| span.line > 0);
         diagnostic.excerpt = diagnostic.span.map(|span| self.source.excerpt(span));
         kept.push(diagnostic);
     }
@@ -150,7 +152,7 @@ impl<'s> Problems<'s> {
 }
 
 /// All problems of one text, by place. `Display` shows each as `file:LINE:COLUMN: error: message` with an
-/// excerpt and a help line; as JSON it is an object with `file` and `problems`.
+/// excerpt and a help line (with the path where there is no place); as JSON it is an object with `file` and `problems`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The text's name.
@@ -187,6 +189,8 @@ impl fmt::Display for Report {
             f.write_str(&self.file)?;
             if let Some(span) = problem.span {
                 write!(f, ":{}:{}", span.line, span.column)?;
+            } else if !problem.path.is_empty() {
+                write!(f, ": {}", problem.path)?;
             }
             let severity = match problem.severity {
                 Severity::Error => "error",
