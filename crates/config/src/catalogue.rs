@@ -49,6 +49,11 @@ impl Catalogue {
         matches!(vendor, Vendor::Named(_)) && self.find_name(vendor, model).is_some()
     }
 
+    /// Does any row belong to the vendor of this name? Looks at every row.
+    pub fn has_vendor(&self, name: &str) -> bool {
+        self.lines().any(|line| vendor::covers(name, row::provider(line)))
+    }
+
     /// All rows, by name.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         self.lines().map(Entry::read)

@@ -76,6 +76,11 @@ impl BaseUrl {
         Ok(Self { text, tls, host: start..start + host_len, port, path })
     }
 
+    /// Stands for an address that could not be read, in a configuration that is thrown away.
+    pub(crate) fn nowhere() -> Self {
+        Self { text: "http://invalid".to_owned(), tls: false, host: 7..14, port: 80, path: 14 }
+    }
+
     /// The whole address, without a slash at its end.
     pub fn as_str(&self) -> &str {
         &self.text

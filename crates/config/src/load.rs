@@ -1,0 +1,59 @@
+//! The way in: a text, the environment and flags become a checked configuration, or a report of all that is
+//! wrong with them. No file is opened and no network is asked: what this accepts, the process starts with.
+
+use document::{Problems, Reader, Report, Source, interpolate, parse};
+
+use crate::overrides::Overrides;
+use crate::variables::Shielded;
+use crate::{Config, hide, read};
+
+/// The code that configuration errors have: [`types::Code::BadConfig`].
+const CODE: &str = types::Code::BadConfig.as_str();
+
+/// Reads a configuration.
+///
+/// `environment` answers for `${NAME}`; `overrides` is what stands above the file: `WINDLASS__…` variables
+/// and flags. The error is the report of all problems.
+pub fn load(
+    source: Source<'_>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    overrides: &Overrides,
+) -> Result<Config, Report> {
+    let (config, report) = examine(source, environment, overrides);
+    config.ok_or(report)
+}
+
+/// As [`load`], with the report also where all is well: it may have warnings.
+pub fn examine(
+    source: Source<'_>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    overrides: &Overrides,
+) -> (Option<Config>, Report) {
+    let shielded = Shielded::new(source.text);
+    let mut root = match parse(&Source { text: &shielded.text, ..source }, CODE) {
+        Ok(root) => root,
+        Err(mut report) => {
+            shielded.restore_report(&mut report);
+            hide::secrets_in_excerpts(&mut report);
+            return (None, report);
+        }
+    };
+    shielded.restore(&mut root);
+    let problems = Problems::new(source, CODE);
+    interpolate(&mut root, environment, &problems);
+    overrides.apply(&mut root, &problems);
+    let config = read::config(Some(Reader::new(&problems, &root)));
+    let good = problems.errors() == 0;
+    let mut report = problems.into_report();
+    overrides.name_origins(&mut report);
+    hide::secrets_of(&root, &mut report);
+    (good.then_some(config), report)
+}
+
+impl Config {
+    /// What holds on a machine without a configuration: `127.0.0.1:8080`, the `local` provider, anybody on
+    /// this machine may call.
+    pub fn default_for_machine() -> Self {
+        read::config(None)
+    }
+}

@@ -1,0 +1,240 @@
+//! Names and what they refer to: routes and aliases resolved to models that exist, and the checks that need
+//! more than one section.
+
+use std::collections::BTreeMap;
+
+use document::{Diagnostic, Reader, closest};
+
+use crate::read::route::RawRoute;
+use crate::resolve::resolve_model;
+use crate::{Config, Meaning, Provider, Route, Target};
+
+/// A name, the text at it and where that stands.
+pub(crate) type Text<'a> = (String, String, Reader<'a>);
+
+/// The names that are texts.
+pub(crate) fn texts<'a>(named: Vec<(String, Reader<'a>)>) -> Vec<Text<'a>> {
+    let text = |(name, at): (String, Reader<'a>)| Some((name, at.clone().nonempty_text()?, at));
+    named.into_iter().filter_map(text).collect()
+}
+
+/// A name that can stand before a slash.
+pub(crate) fn check_plain(name: &str, at: &Reader<'_>, what: &str) {
+    let letter = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(letter) {
+        let message = format!("the name of a {what} is 1 to 64 letters, digits, `-`, `_` and `.`");
+        at.problems().error(at.path(), at.key_span(), message);
+    }
+}
+
+/// Resolves every route and alias. With `complete` false, some provider could not be read: names that are
+/// not found are not reported then.
+pub(crate) fn resolve<'a>(
+    providers: &[Provider],
+    raw: Vec<RawRoute<'a>>,
+    aliases: &[Text<'a>],
+    complete: bool,
+) -> (Vec<Route>, BTreeMap<String, Meaning>) {
+    let names = Names { providers, routes: &raw, aliases, complete };
+    names.check_names();
+    let targets: Vec<Vec<Target>> = raw.iter().map(|route| names.targets(route)).collect();
+    let aliases = aliases.iter().filter_map(|alias| Some((alias.0.clone(), names.meaning(alias)?))).collect();
+    let routes = raw.into_iter().zip(targets).map(|(raw, targets)| Route {
+        name: raw.name,
+        targets,
+        strategy: raw.strategy,
+        retry: raw.retry,
+        timeouts: raw.timeouts,
+        stream_failure: raw.stream_failure,
+    });
+    (routes.collect(), aliases)
+}
+
+struct Names<'n, 'a> {
+    providers: &'n [Provider],
+    routes: &'n [RawRoute<'a>],
+    aliases: &'n [Text<'a>],
+    complete: bool,
+}
+
+/// What a name leads to in one step.
+enum Step<'n, 'a> {
+    Alias(&'n Text<'a>),
+    Route(&'n RawRoute<'a>),
+    Model(Target),
+    Nothing,
+}
+
+impl<'n, 'a> Names<'n, 'a> {
+    fn step(&self, name: &str) -> Step<'n, 'a> {
+        if let Some(alias) = self.aliases.iter().find(|alias| alias.0 == name) {
+            return Step::Alias(alias);
+        }
+        if let Some(route) = self.routes.iter().find(|route| route.name == name) {
+            return Step::Route(route);
+        }
+        resolve_model(self.providers, name).map_or(Step::Nothing, Step::Model)
+    }
+
+    /// Names that would mean two things, or that callers could not write.
+    fn check_names(&self) {
+        let routes = self.routes.iter().map(|route| (&route.name, &route.at, "route"));
+        let aliases = self.aliases.iter().map(|alias| (&alias.0, &alias.2, "alias"));
+        for (name, at, what) in routes.chain(aliases) {
+            let provider = |name: &str| self.providers.iter().any(|provider| provider.name == name);
+            let error = |message: String| at.problems().error(at.path(), at.key_span(), message);
+            if name.trim().is_empty() || name.contains(|c: char| c.is_control() || c.is_whitespace()) {
+                error(format!("the name of a {what} must not be empty or have white space in it"));
+            } else if name == "auto-select" {
+                error(
+                    "`auto-select` is the name of the learned route, which comes in a later version"
+                        .to_owned(),
+                );
+            } else if name.split_once('/').is_some_and(|(first, _)| provider(first)) {
+                error(format!("a {what} must not look like a model of the provider before the slash"));
+            } else if what == "route" && provider(name) {
+                error(format!("`{name}` is a provider already"));
+            } else if what == "alias" && self.routes.iter().any(|route| route.name == *name) {
+                error(format!("`{name}` is a route already"));
+            }
+        }
+    }
+
+    /// The models of a route, in order, each once.
+    fn targets(&self, route: &RawRoute<'a>) -> Vec<Target> {
+        let mut found = Vec::new();
+        let mut way = vec![route.name.clone()];
+        for (name, at) in &route.models {
+            self.follow(name, at, &mut way, &mut found);
+        }
+        found
+    }
+
+    fn follow(&self, name: &str, at: &Reader<'a>, way: &mut Vec<String>, found: &mut Vec<Target>) {
+        if let Some(start) = way.iter().position(|known| known == name) {
+            let circle = way[start..].join(" → ");
+            at.error(format!("goes in a circle: {circle} → {name}"));
+            return;
+        }
+        match self.step(name) {
+            Step::Model(target) => {
+                if !found.contains(&target) {
+                    found.push(target);
+                }
+            }
+            // What is wrong inside another name is told where that stands.
+            Step::Alias((_, to, _)) if way.len() < self.routes.len() + self.aliases.len() + 1 => {
+                way.push(name.to_owned());
+                self.follow_quietly(to, at, way, found);
+                way.pop();
+            }
+            Step::Route(route) => {
+                way.push(name.to_owned());
+                for (inner, _) in &route.models {
+                    self.follow_quietly(inner, at, way, found);
+                }
+                way.pop();
+            }
+            Step::Alias(_) => {}
+            Step::Nothing => self.unknown(name, at),
+        }
+    }
+
+    /// Follows a name that stands elsewhere: only a circle is told here.
+    fn follow_quietly(&self, name: &str, at: &Reader<'a>, way: &mut Vec<String>, found: &mut Vec<Target>) {
+        if matches!(self.step(name), Step::Nothing) {
+            return;
+        }
+        // A circle that does not pass through the start is told where it starts.
+        if way.iter().skip(1).any(|known| known == name) {
+            return;
+        }
+        self.follow(name, at, way, found);
+    }
+
+    fn meaning(&self, alias: &Text<'a>) -> Option<Meaning> {
+        let (start, to, at) = alias;
+        let mut way = vec![start.as_str()];
+        let mut name = to.as_str();
+        loop {
+            if let Some(from) = way.iter().position(|known| *known == name) {
+                if from == 0 {
+                    at.error(format!("goes in a circle: {} → {name}", way.join(" → ")));
+                }
+                return None;
+            }
+            match self.step(name) {
+                Step::Alias((_, next, _)) => {
+                    way.push(name);
+                    name = next;
+                }
+                Step::Route(route) => return Some(Meaning::Route(route.name.clone())),
+                Step::Model(target) => return Some(Meaning::Model(target)),
+                Step::Nothing => {
+                    if way.len() == 1 {
+                        self.unknown(name, at);
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Notes that nothing has this name, with what may have been meant.
+    fn unknown(&self, name: &str, at: &Reader<'_>) {
+        if !self.complete {
+            return;
+        }
+        let (message, near) = self.nothing_called(name);
+        let diagnostic =
+            Diagnostic::error(at.problems().code(), message).with_path(at.path()).with_span(at.span());
+        let help =
+            near.map_or("name it as provider/model".to_owned(), |near| format!("did you mean `{near}`?"));
+        at.problems().add(diagnostic.with_help(help));
+    }
+
+    /// What to say of a name that nothing has, and the name that is most like it.
+    fn nothing_called(&self, name: &str) -> (String, Option<String>) {
+        let Some((first, model)) = name.split_once('/') else {
+            let mut all: Vec<String> = self.routes.iter().map(|route| route.name.clone()).collect();
+            all.extend(self.aliases.iter().map(|alias| alias.0.clone()));
+            all.extend(self.providers.iter().flat_map(listed));
+            let near = closest(name, all.iter().map(String::as_str)).map(str::to_owned);
+            return (format!("no provider lists `{name}`, and no route or alias has this name"), near);
+        };
+        let Some(provider) = self.providers.iter().find(|provider| provider.name == first) else {
+            let near = closest(first, self.providers.iter().map(|provider| provider.name.as_str()));
+            return (format!("there is no provider `{first}`"), near.map(|name| format!("{name}/{model}")));
+        };
+        let all = listed(provider);
+        let near = closest(model, all.iter().map(String::as_str));
+        (format!("provider `{first}` has no model `{model}`"), near.map(|name| format!("{first}/{name}")))
+    }
+}
+
+fn listed(provider: &Provider) -> Vec<String> {
+    match &provider.models {
+        crate::Models::Listed(models) => models.iter().map(|model| model.name.clone()).collect(),
+        crate::Models::Any => Vec::new(),
+    }
+}
+
+/// Two keys that are the same, and a socket that is open to the world.
+pub(crate) fn check_keys(config: &Config, root: Option<&Reader<'_>>) {
+    let Some(root) = root else { return };
+    for (index, key) in config.keys.iter().enumerate() {
+        let twin = config.keys[..index].iter().find(|other| other.digest == key.digest);
+        if let Some(twin) = twin.filter(|twin| twin.digest != [0; 32]) {
+            root.error(format!("keys `{}` and `{}` are the same", twin.name, key.name));
+        }
+    }
+    let server = &config.server;
+    if !config.needs_key() && !server.listen.ip().is_loopback() && !server.allow_open {
+        let at = root.node().get("server").and_then(|server| server.get("listen"));
+        let span = at.map_or(root.span(), |at| at.span);
+        let message = "anybody who reaches this address could call: there are no `keys`";
+        let help = "add a key, listen on 127.0.0.1, or set `server.allow_open: true`";
+        let diagnostic = Diagnostic::error(root.problems().code(), message).with_help(help);
+        root.problems().add(diagnostic.with_path("server.listen").with_span(span));
+    }
+}

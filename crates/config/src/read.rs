@@ -1,0 +1,126 @@
+//! From the tree to the checked configuration: one function for each section, and the whole here.
+
+pub(crate) mod access;
+pub(crate) mod price;
+pub(crate) mod provider;
+pub(crate) mod route;
+pub(crate) mod server;
+pub(crate) mod simulated;
+
+use document::Reader;
+
+use crate::fields::Fields;
+use crate::names;
+use crate::table::{Is, Section, field, later, option};
+use crate::{Config, Provider};
+
+pub(crate) static ROOT: Section = Section {
+    name: "",
+    doc: "The whole file. Nothing is required: without a file Windlass listens on 127.0.0.1:8080 with the `local` \
+          provider.",
+    fields: &[
+        field("version", Is::Integer(1, 1), "1", "The version of this format."),
+        option("server", Is::Section(&server::SERVER), "see there", "The process."),
+        option("storage", Is::Section(&server::STORAGE), "see there", "Where things are kept."),
+        option(
+            "providers",
+            Is::Map(&Is::Kinds(&provider::KINDS)),
+            "`local: { kind: local }`",
+            "What answers calls.",
+        ),
+        option(
+            "routes",
+            Is::Map(&Is::Section(&route::ROUTE)),
+            "none",
+            "Names with several models behind them.",
+        ),
+        option("aliases", Is::Map(&Is::Text), "none", "Other names for a model or a route."),
+        option(
+            "defaults",
+            Is::Section(&route::DEFAULTS),
+            "see there",
+            "What holds unless something else is said.",
+        ),
+        option("keys", Is::Map(&Is::Section(&access::KEY)), "anybody may call", "Who may call."),
+        option(
+            "prices",
+            Is::Map(&Is::Section(&price::PRICE)),
+            "list prices",
+            "Prices that you know better than the list, by `provider/model` or by model.",
+        ),
+        option(
+            "chains",
+            Is::Map(&Is::Path),
+            "none",
+            "Chains to offer over HTTP: names, and the files they are in.",
+        ),
+        option("telemetry", Is::Section(&server::TELEMETRY), "see there", "Logs, traces and alerts."),
+        later("limits", "Rate limits."),
+        later("budgets", "Ceilings on money."),
+        later("decision_engine", "Choosing models by what was learned."),
+        later("analyzer", "Watching quality and drift."),
+        later("cache", "Answers that are remembered."),
+        later("tenants", "Whom calls belong to."),
+    ],
+};
+
+/// Reads everything below `root`; without one, all defaults. What is wrong has been noted when this returns,
+/// and the configuration then is of no use.
+pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
+    let mut fields = Fields::open(&ROOT, root);
+    fields.integer::<u64>("version");
+    let server_at = fields.section("server");
+    let listen_at = fields.reader().cloned();
+    let server = server::server(server_at);
+    let storage = server::storage(fields.section("storage"));
+    let (retry, timeouts) = route::defaults(fields.section("defaults"));
+    let mut prices = Vec::new();
+    let mut providers: Vec<Provider> = Vec::new();
+    let named = fields.names("providers");
+    for (name, at) in &named {
+        names::check_plain(name, at, "provider");
+        providers.extend(provider::provider(name.clone(), at, timeouts, &mut prices));
+    }
+    if let Some(at) = fields.value("providers") {
+        if named.is_empty() {
+            at.error("without a provider nothing can be answered");
+        }
+    } else {
+        providers.push(local_provider(timeouts));
+    }
+    for (name, at) in fields.names("prices") {
+        prices.extend(price::price(Some(at)).map(|price| (name, price)));
+    }
+    let raw: Vec<_> =
+        fields.names("routes").into_iter().map(|(name, at)| route::route(name, at, retry)).collect();
+    let aliases = names::texts(fields.names("aliases"));
+    // A provider that could not be read would make every name of its models an error of its own.
+    let complete = named.is_empty() || named.len() == providers.len();
+    let (routes, aliases) = names::resolve(&providers, raw, &aliases, complete);
+    let keys = fields.names("keys").into_iter().map(|(name, at)| access::key(name, &at)).collect();
+    let chains = names::texts(fields.names("chains"));
+    let config = Config {
+        server,
+        storage,
+        providers,
+        routes,
+        aliases,
+        keys,
+        prices: prices.into_iter().collect(),
+        chains: chains.into_iter().map(|(name, path, _)| (name, path.into())).collect(),
+        telemetry: server::telemetry(fields.section("telemetry")),
+        retry,
+    };
+    fields.finish();
+    names::check_keys(&config, listen_at.as_ref());
+    config
+}
+
+/// The provider that a machine without configuration has.
+fn local_provider(base: policy::Timeouts) -> Provider {
+    use crate::provider::{Kind, Models};
+    let mut fields = Fields::open(&provider::LOCAL, None);
+    let (local, models): (_, Models) = provider::local(&mut fields);
+    let vendor = crate::catalogue::Vendor::None;
+    Provider { name: "local".to_owned(), kind: Kind::Local(local), models, vendor, timeouts: base }
+}

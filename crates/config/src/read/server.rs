@@ -1,0 +1,148 @@
+//! `server`, `storage` and `telemetry`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::fields::Fields;
+use crate::server::{Database, Server, Storage};
+use crate::table::{Is, Section, Words, field, later, option, words};
+use crate::telemetry::{LogFormat, LogLevel, Telemetry};
+
+pub(crate) static SERVER: Section = Section {
+    name: "server",
+    doc: "The process: where it listens and how much it takes.",
+    fields: &[
+        field("listen", Is::Address, "127.0.0.1:8080", "Where to listen; port 0 lets the system choose."),
+        field("max_body", Is::Size, "32MB", "The largest request body."),
+        field("max_header", Is::Size, "64KB", "The largest request head."),
+        field("header_timeout", Is::Duration, "10s", "Time for the whole request head to arrive."),
+        field("body_timeout", Is::Duration, "30s", "Longest silence inside a request body."),
+        field(
+            "drain",
+            Is::Wait,
+            "30s",
+            "Time that calls in flight get to finish when the process is told to stop.",
+        ),
+        option("workers", Is::Integer(1, 1024), "one per core", "Worker threads."),
+        field(
+            "allow_open",
+            Is::Bool,
+            "false",
+            "Serve anybody, although `listen` can be reached from other machines and there are no `keys`.",
+        ),
+    ],
+};
+
+pub(crate) static STORAGE: Section = Section {
+    name: "storage",
+    doc: "Where the ledger, runs and journals are kept.",
+    fields: &[
+        field(
+            "database",
+            Is::Text,
+            "sqlite:./windlass.db",
+            "`sqlite:PATH`, or `sqlite::memory:` to keep nothing.",
+        ),
+        option(
+            "spool",
+            Is::Path,
+            "beside the database, with `.spool` at its end",
+            "The folder where ledger rows wait for the database.",
+        ),
+        field("spool_max", Is::Size, "1GB", "What the spool may grow to while the database is away."),
+        later("redis", "Shared state of several replicas."),
+    ],
+};
+
+pub(crate) static TELEMETRY: Section = Section {
+    name: "telemetry",
+    doc: "Logs, traces and alerts.",
+    fields: &[
+        option(
+            "otlp",
+            Is::Url,
+            "no traces are sent",
+            "Where traces go: the base address of an OTLP/HTTP receiver.",
+        ),
+        field("sample", Is::Number(0.0, 1.0), "1", "Which part of the traces is sent."),
+        field("capture_content", Is::Bool, "false", "Put prompts and answers into traces."),
+        field("log_level", LOG_LEVEL, "info", "The least level that is logged."),
+        field("log_format", words(&["json", "text"]), "json", "How logs are written."),
+        field(
+            "large_call_tokens",
+            Is::Integer(1, u64::MAX),
+            "3000",
+            "A call of more input tokens than this is counted and logged as large.",
+        ),
+    ],
+};
+
+const LOG_LEVEL: Is = Is::Words(Words { now: &["error", "warn", "info", "debug", "trace"], later: &[] });
+
+pub(crate) fn server(mut fields: Fields<'_>) -> Server {
+    let server = Server {
+        listen: fields.address("listen").unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
+        max_body: fields.size("max_body"),
+        max_header: fields.size("max_header"),
+        header_timeout: fields.duration("header_timeout"),
+        body_timeout: fields.duration("body_timeout"),
+        drain: fields.duration("drain"),
+        workers: fields.integer_if_set("workers"),
+        allow_open: fields.bool("allow_open"),
+    };
+    fields.finish();
+    server
+}
+
+pub(crate) fn storage(mut fields: Fields<'_>) -> Storage {
+    let at = fields.value("database");
+    let text = fields.text("database").unwrap_or_default();
+    let database = match text.strip_prefix("sqlite:") {
+        Some(":memory:") => Database::Memory,
+        Some(path) if !path.is_empty() => {
+            Database::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
+        }
+        _ => {
+            if let Some(at) = at {
+                let later = text.starts_with("postgres:") || text.starts_with("postgresql:");
+                let message =
+                    if later { "Postgres comes in a later version of Windlass" } else { "not a database" };
+                at.error_with_help(message, "write sqlite:./windlass.db or sqlite::memory:");
+            }
+            Database::Memory
+        }
+    };
+    let beside = match &database {
+        Database::Sqlite(path) => path.with_extension("spool"),
+        Database::Memory => PathBuf::from("windlass.spool"),
+    };
+    let storage = Storage {
+        database,
+        spool: fields.path("spool").unwrap_or(beside),
+        spool_max: fields.size("spool_max"),
+    };
+    fields.finish();
+    storage
+}
+
+pub(crate) fn telemetry(mut fields: Fields<'_>) -> Telemetry {
+    let levels = [
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+    let telemetry = Telemetry {
+        otlp: fields.url("otlp"),
+        sample: fields.number("sample"),
+        capture_content: fields.bool("capture_content"),
+        log_level: fields.word("log_level", &levels).unwrap_or_default(),
+        log_format: fields
+            .word("log_format", &[("json", LogFormat::Json), ("text", LogFormat::Text)])
+            .unwrap_or_default(),
+        large_call_tokens: fields.integer("large_call_tokens"),
+    };
+    fields.finish();
+    telemetry
+}

@@ -1,0 +1,16 @@
+//! Configuration and catalogue from outside.
+
+#[cfg(test)]
+mod catalogue;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod given;
+#[cfg(test)]
+mod good;
+#[cfg(test)]
+mod overrides;
+#[cfg(test)]
+mod resolving;
+#[cfg(test)]
+mod wrong;
