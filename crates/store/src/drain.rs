@@ -146,7 +146,7 @@ impl Drain {
     }
 
     /// Commits the batch that is done and reads the next one.
-    async fn next(&self, done: Option<Batch>) -> Result<Option<Batch>, Problem> {
+    async fn next(&mut self, done: Option<Batch>) -> Result<Option<Batch>, Problem> {
         let (spool, most) = (self.spool.clone(), self.options.batch);
         let work = tokio::task::spawn_blocking(move || {
             if let Some(done) = done

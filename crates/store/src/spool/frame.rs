@@ -113,6 +113,7 @@ impl Iterator for Scan<'_> {
     fn next(&mut self) -> Option<Piece> {
         let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
         let piece = match record(rest) {
+            Found::Record(json) if self.more && json == rest.len() => return None,
             Found::Record(json) => Piece::Record {
                 json: self.at + HEAD..self.at + json,
                 end: (self.at + json + 1).min(self.bytes.len()),

@@ -156,5 +156,8 @@ pub(super) fn retire(dir: &Path, segment: &Segment) -> Result<(), SpoolError> {
         let corrupt = corrupt_path(dir, segment.number);
         return fs::rename(&path, &corrupt).map_err(SpoolError::io("rename", &path));
     }
-    fs::remove_file(&path).map_err(SpoolError::io("delete", &path))
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(SpoolError::io("delete", &path)(error)),
+        _ => Ok(()),
+    }
 }

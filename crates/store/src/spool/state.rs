@@ -158,7 +158,10 @@ impl State {
             if self.drained < first.length {
                 return Next::Segment { number: first.number, range: self.drained..first.length };
             }
-            if !(self.segments.len() == 1 && self.active.is_some())
+            // Drained. The one that is written to goes once it has grown: it counts against the bound.
+            let active = self.segments.len() == 1 && self.active.is_some();
+            let grown = first.length > self.options.segment_bytes.min(self.options.max_bytes) / 2;
+            if (!active || grown)
                 && let Some(segment) = self.drop_first()
             {
                 return Next::Retire(segment);

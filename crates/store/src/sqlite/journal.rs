@@ -172,8 +172,8 @@ impl Sqlite {
         }
         let mut transaction = self.begin().await?;
         texts.store(&mut transaction).await?;
-        for (seq, body) in (seq..).zip(&bodies) {
-            append_one(&mut transaction, claim, seq, body).await?;
+        for (further, body) in (0..).zip(&bodies) {
+            append_one(&mut transaction, claim, seq.saturating_add(further), body).await?;
         }
         transaction.commit().await.map_err(StoreError::database("append events"))
     }

@@ -55,7 +55,7 @@ fn key(by: Group) -> &'static str {
         Group::Day => "date(at / 1000000, 'unixepoch')",
         Group::Caller => "COALESCE(caller, '')",
         Group::Outcome => "outcome",
-        Group::Run => "COALESCE('run_' || lower(hex(run)), '')",
+        Group::Run => "CASE WHEN run IS NULL THEN '' ELSE 'run_' || lower(hex(run)) END",
         Group::All => "''",
     }
 }

@@ -1,1 +1,14 @@
-//! Integration tests.
+//! The crate from outside: spool, drain, ledger and journal on real files.
+
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod journal;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod sample;
