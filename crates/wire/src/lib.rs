@@ -6,8 +6,10 @@
 //! an answer or a [`types::Fault`], never a panic.
 
 mod anthropic;
+mod codec;
 mod decoder;
 mod error;
+mod fields;
 mod object;
 mod openai;
 mod peek;
@@ -18,8 +20,12 @@ mod said;
 mod sse;
 mod watch;
 
+pub use codec::{
+    AnswerMeta, StreamEncoder, answer_usage, decode_answer, decode_request, encode_answer, encode_request,
+};
 pub use decoder::StreamDecoder;
 pub use error::{encode_error, error_event, status_of};
+pub use openai::embeddings::{EmbeddingInput, EmbeddingsRequest, decode_embeddings, encode_embeddings};
 pub use peek::{Peek, Rewrite, Spans, peek, splice};
 pub use rejection::decode_error;
 pub use sse::{Scanner, SseEvent};

@@ -114,7 +114,9 @@ fn clipped(text: &str) -> String {
 
 fn fault_of(status: u16, said: &Said) -> Fault {
     let fault = by_reason(said).unwrap_or_else(|| by_status(status, said));
-    let reason = if said.code.is_empty() { &said.kind } else { &said.code };
+    // Some servers repeat the status as the code.
+    let reason =
+        if said.code.parse::<u16>().is_ok() || said.code.is_empty() { &said.kind } else { &said.code };
     let fault = if reason.is_empty() { fault } else { fault.with_provider_reason(reason.as_str()) };
     match &said.param {
         Some(param) => fault.with_param(param.as_str()),

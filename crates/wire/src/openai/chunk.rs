@@ -43,12 +43,24 @@ pub(crate) struct Delta<'a, T> {
     pub(crate) reasoning_content: Option<T>,
     /// OpenRouter's and newer vLLM's name for it.
     pub(crate) reasoning: Option<T>,
+    /// `OpenRouter`'s form of reasoning, the only one with signatures.
+    #[serde(borrow)]
+    pub(crate) reasoning_details: Option<Few<Detail<'a>>>,
     #[serde(borrow)]
     pub(crate) tool_calls: Option<Few<ToolDelta<'a, T>>>,
     /// What `tool_calls` replaced.
     #[serde(borrow)]
     pub(crate) function_call: Option<FunctionDelta<'a, T>>,
     pub(crate) audio: Option<IgnoredAny>,
+}
+
+/// What vouches for reasoning; its text comes in plain beside it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Detail<'a> {
+    #[serde(borrow)]
+    pub(crate) signature: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(crate) data: Option<Str<'a>>,
 }
 
 /// News of one tool call.

@@ -63,6 +63,14 @@ impl Reader {
             if let Some(text) = some(delta.reasoning_content).or_else(|| some(delta.reasoning)) {
                 on(Said::Thinking { choice, text });
             }
+            for detail in delta.reasoning_details.into_iter().flat_map(crate::piece::Few::into_iter) {
+                if let Some(signature) = detail.signature.filter(|signature| !signature.is_empty()) {
+                    on(Said::ThinkingSignature { choice, signature });
+                }
+                if let Some(data) = detail.data.filter(|data| !data.is_empty()) {
+                    on(Said::HiddenThinking { choice, data });
+                }
+            }
             if let Some(text) = some(delta.content) {
                 on(Said::Text { choice, text });
             }

@@ -1,9 +1,13 @@
 //! The codecs from outside: properties, tables and reviewed snapshots.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod errors;
+#[cfg(test)]
+mod requests;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

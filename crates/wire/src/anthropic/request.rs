@@ -1,0 +1,157 @@
+//! Reads a Messages request.
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use types::Fault;
+use types::chat::{Format, Message, Part, Reasoning, Request, Role, Tool, ToolChoice};
+
+use super::block::content;
+use crate::fields::{Extra, Fields, bad};
+
+/// Reads a request. What it says beyond the vocabulary is in [`Request::extra`], by path.
+pub(crate) fn decode(body: &RawValue) -> Result<Request, Fault> {
+    let mut fields = Fields::of("", body)?;
+    let mut extra = Extra::new();
+    let mut messages = Vec::new();
+    if let Some(system) = fields.take("system") {
+        let parts = content("system", system, &mut extra)?;
+        messages.push(Message { role: Role::System, parts, name: None });
+    }
+    for (path, item) in fields.required("messages", Fields::items)? {
+        turn(&path, item, &mut messages, &mut extra)?;
+    }
+    let mut tools = Vec::new();
+    for (path, item) in fields.items("tools")?.unwrap_or_default() {
+        tools.extend(tool(&path, item, &mut extra)?);
+    }
+    let (tool_choice, parallel_tool_calls) = choice(&mut fields)?;
+    let (reasoning, format) = shape(&mut fields, &mut extra)?;
+    let stop = fields.items("stop_sequences")?.unwrap_or_default();
+    let mut request = Request {
+        model: fields.required("model", Fields::text)?,
+        messages,
+        tools,
+        tool_choice,
+        parallel_tool_calls,
+        max_tokens: Some(fields.required("max_tokens", Fields::count)?),
+        temperature: fields.number("temperature")?,
+        top_p: fields.number("top_p")?,
+        top_k: fields.count("top_k")?,
+        stop: stop.into_iter().map(|(path, item)| text_item(&path, item)).collect::<Result<_, _>>()?,
+        format,
+        reasoning,
+        stream: fields.flag("stream")?.unwrap_or_default(),
+        stream_usage: true,
+        user: None,
+        extra: Extra::new(),
+    };
+    if let Some(mut metadata) = fields.object("metadata")? {
+        request.user = metadata.text("user_id")?;
+        metadata.rest(&mut extra);
+    }
+    fields.rest(&mut extra);
+    request.extra = extra;
+    Ok(request)
+}
+
+fn text_item(path: &str, item: &RawValue) -> Result<String, Fault> {
+    serde_json::from_str(item.get()).map_err(|_| bad(path, format!("`{path}` must be a string")))
+}
+
+/// Reads a turn. Tool results, which stand in the user's turn here, become turns of their own.
+fn turn(path: &str, item: &RawValue, out: &mut Vec<Message>, extra: &mut Extra) -> Result<(), Fault> {
+    let mut fields = Fields::of(path, item)?;
+    let role = match &*fields.required("role", Fields::text)? {
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        "system" => Role::System,
+        _ => {
+            let place = fields.path_of("role");
+            return Err(bad(&place, format!("`{place}` must be user, assistant or system")));
+        }
+    };
+    let place = fields.path_of("content");
+    let value = fields.take("content").ok_or_else(|| bad(&place, format!("`{place}` is missing")))?;
+    let parts = content(&place, value, extra)?;
+    fields.rest(extra);
+    if role != Role::User || parts.is_empty() {
+        out.push(Message { role, parts, name: None });
+        return Ok(());
+    }
+    let mut last = None;
+    for part in parts {
+        let role = if matches!(part, Part::ToolResult { .. }) { Role::Tool } else { Role::User };
+        match out.last_mut().filter(|_| last == Some(role)) {
+            Some(message) => message.parts.push(part),
+            None => out.push(Message { role, parts: vec![part], name: None }),
+        }
+        last = Some(role);
+    }
+    Ok(())
+}
+
+fn tool(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Option<Tool>, Fault> {
+    let mut fields = Fields::of(path, item)?;
+    let kind = fields.text("type")?;
+    if let Some(kind) = kind.filter(|kind| kind != "custom") {
+        extra.push((format!("{path}.{kind}"), item.to_owned()));
+        return Ok(None);
+    }
+    let tool = Tool {
+        name: fields.required("name", Fields::text)?,
+        description: fields.text("description")?,
+        parameters: fields.required("input_schema", Fields::json)?,
+        strict: fields.flag("strict")?,
+        cache: fields.json("cache_control")?,
+    };
+    // Only how the arguments are streamed.
+    fields.take("eager_input_streaming");
+    fields.rest(extra);
+    Ok(Some(tool))
+}
+
+fn choice(fields: &mut Fields<'_>) -> Result<(Option<ToolChoice>, Option<bool>), Fault> {
+    let Some(mut choice) = fields.object("tool_choice")? else { return Ok((None, None)) };
+    let one_at_a_time = choice.flag("disable_parallel_tool_use")?;
+    let choice = match &*choice.required("type", Fields::text)? {
+        "auto" => ToolChoice::Auto,
+        "any" => ToolChoice::Any,
+        "none" => ToolChoice::None,
+        "tool" => ToolChoice::Named(choice.required("name", Fields::text)?),
+        _ => return Err(bad("tool_choice.type", "`tool_choice.type` must be auto, any, none or tool")),
+    };
+    Ok((Some(choice), one_at_a_time.map(|one| !one)))
+}
+
+/// Reasoning and the answer's shape. Adaptive thinking without an effort is the model's own way.
+fn shape(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<(Option<Reasoning>, Format), Fault> {
+    let (mut reasoning, mut format) = (None, Format::Text);
+    if let Some(mut config) = fields.object("output_config")? {
+        reasoning = config.text("effort")?.map(Reasoning::Effort);
+        if let Some(mut wanted) = config.object("format")? {
+            if wanted.required("type", Fields::text)? != "json_schema" {
+                let place = "output_config.format.type";
+                return Err(bad(place, format!("`{place}` must be json_schema")));
+            }
+            let schema: Value = wanted.json("schema")?.unwrap_or_else(|| json!({}));
+            format =
+                Format::Schema { name: "answer".to_owned(), description: None, schema, strict: Some(true) };
+        }
+        config.rest(extra);
+    }
+    if let Some(mut thinking) = fields.object("thinking")? {
+        match &*thinking.required("type", Fields::text)? {
+            "enabled" => {
+                let budget = thinking.required("budget_tokens", Fields::count)?;
+                reasoning = Some(Reasoning::Budget(budget));
+            }
+            "disabled" => reasoning = Some(Reasoning::Off),
+            "adaptive" => {}
+            kind => extra.push((format!("thinking.{kind}"), RawValue::NULL.to_owned())),
+        }
+        // Whether it is shown; it is shown where the provider shows it.
+        thinking.take("display");
+        thinking.rest(extra);
+    }
+    Ok((reasoning, format))
+}

@@ -1,0 +1,199 @@
+//! From one dialect into the vocabulary and into another: requests, whole answers and streams.
+
+use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use types::chat::{Answer, Event, Request};
+use types::{CallId, Code, Dialect, Fault, Kind, Timestamp, Usage};
+
+use crate::fields::unsupported;
+use crate::{anthropic, openai, rejection};
+
+/// What an answer says of itself that the provider does not know.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerMeta<'a> {
+    /// When the answer was made.
+    pub created: Timestamp,
+    /// The model, as the caller is to read it.
+    pub model: &'a str,
+    /// The call, whose id names the answer where the provider gave none.
+    pub call: CallId,
+}
+
+/// Reads a request for a chat completion.
+///
+/// Fails with `BadUtf8`, `BadJson`, or `BadField` with the path of the field.
+pub fn decode_request(dialect: Dialect, body: &[u8]) -> Result<Request, Fault> {
+    let body = raw_body(body)?;
+    match dialect {
+        Dialect::OpenaiChat => openai::request::decode(body),
+        Dialect::AnthropicMessages => anthropic::request::decode(body),
+        Dialect::OpenaiEmbeddings => Err(no_chat()),
+    }
+}
+
+/// Writes a request in a dialect that is not the caller's, for the model that the provider calls `model`.
+///
+/// Fails with `Unsupported` for what the dialect cannot say, naming the caller's field. Left out without a
+/// word is only what does not touch the answer: see `HARMLESS` in this file, and the two `request_out`.
+pub fn encode_request(dialect: Dialect, request: &Request, model: &str) -> Result<Bytes, Fault> {
+    let target = match dialect {
+        Dialect::OpenaiChat => "OpenAI's",
+        Dialect::AnthropicMessages => "Anthropic's",
+        Dialect::OpenaiEmbeddings => return Err(no_chat()),
+    };
+    if let Some((name, _)) = request.extra.iter().find(|(name, value)| !harmless(name, value)) {
+        return Err(unsupported(name, target));
+    }
+    match dialect {
+        Dialect::AnthropicMessages => Ok(bytes_of(&anthropic::request_out::encode(request, model)?)),
+        _ => Ok(bytes_of(&openai::request_out::encode(request, model)?)),
+    }
+}
+
+/// Fields that may be left out when a call crosses dialects, because the answer is the same without them, and
+/// the values with which they may (none listed: any).
+const HARMLESS: [(&str, &[&str]); 11] = [
+    // Labels for the vendor's own console, and ours.
+    ("metadata", &[]),
+    // Whether the vendor keeps the answer; a caller that wants it kept must be told that it is not.
+    ("store", &["false"]),
+    // Which queue to stand in; only the ordinary ones.
+    ("service_tier", &[r#""auto""#, r#""default""#, r#""standard_only""#]),
+    ("speed", &[r#""standard""#]),
+    // Hints to the vendor's cache and decoder: cost and speed, never the answer.
+    ("prompt_cache_key", &[]),
+    ("prompt_cache_retention", &[]),
+    ("prompt_cache_options", &[]),
+    ("prediction", &[]),
+    ("cache_control", &[]),
+    // Padding against guessing from the lengths of chunks.
+    ("stream_options.include_obfuscation", &[]),
+    // What a vendor tells about its own cache misses.
+    ("diagnostics", &[]),
+];
+
+fn harmless(name: &str, value: &RawValue) -> bool {
+    let listed = HARMLESS.iter().find(|(harmless, _)| *harmless == name || within_metadata(name, harmless));
+    listed.is_some_and(|(_, values)| values.is_empty() || values.contains(&value.get()))
+}
+
+/// `metadata.user_id` is read, what else stands in `metadata` are labels.
+fn within_metadata(name: &str, harmless: &str) -> bool {
+    harmless == "metadata" && name.starts_with("metadata.")
+}
+
+/// Reads a whole answer. Fails with `BadAnswer` if it is not one, or with the error that it reports.
+pub fn decode_answer(dialect: Dialect, body: &[u8]) -> Result<Answer, Fault> {
+    let raw = raw_body(body).map_err(|fault| bad_answer(&fault))?;
+    let answer = match dialect {
+        Dialect::OpenaiChat => openai::answer::decode(raw),
+        Dialect::AnthropicMessages => anthropic::answer::decode(raw),
+        Dialect::OpenaiEmbeddings => return Err(no_chat()),
+    };
+    answer.map_err(|fault| reported_error(raw.get()).unwrap_or_else(|| bad_answer(&fault)))
+}
+
+/// Writes a whole answer.
+pub fn encode_answer(dialect: Dialect, answer: &Answer, meta: &AnswerMeta<'_>) -> Bytes {
+    match dialect {
+        Dialect::AnthropicMessages => bytes_of(&anthropic::answer::encode(answer, meta)),
+        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => bytes_of(&openai::answer::encode(answer, meta)),
+    }
+}
+
+/// What a whole answer says it used, without decoding the rest: for answers that are forwarded as they are.
+///
+/// Fails with `BadAnswer` if the answer is not a JSON object, or with the error that it reports.
+pub fn answer_usage(dialect: Dialect, body: &[u8]) -> Result<Option<Usage>, Fault> {
+    #[derive(Deserialize)]
+    struct Whole<'a, F> {
+        usage: Option<F>,
+        #[serde(borrow)]
+        error: Option<&'a RawValue>,
+    }
+    fn look<'a, F: Deserialize<'a>>(body: &'a [u8]) -> Result<Option<F>, Fault> {
+        let whole: Whole<'a, F> = serde_json::from_slice(body).map_err(|error| {
+            let line = error.line();
+            let message = format!("the provider's answer cannot be read (line {line})");
+            Fault::new(Kind::InvalidResponse, Code::BadAnswer, message)
+        })?;
+        match whole.error {
+            Some(error) => Err(rejection::in_stream(error.get())),
+            None => Ok(whole.usage),
+        }
+    }
+    Ok(match dialect {
+        Dialect::AnthropicMessages => {
+            look::<anthropic::usage::Figures>(body)?.map(anthropic::usage::Figures::to_usage)
+        }
+        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => {
+            look::<openai::usage::Figures>(body)?.map(|figures| figures.to_usage())
+        }
+    })
+}
+
+/// Writes a stream in a dialect.
+#[derive(Clone, Debug)]
+pub struct StreamEncoder(Writer);
+
+#[derive(Clone, Debug)]
+enum Writer {
+    Openai(openai::stream_out::Writer),
+    Anthropic(anthropic::stream_out::Writer),
+}
+
+impl StreamEncoder {
+    /// A writer at the start of a stream. `include_usage` says whether OpenAI's usage chunk is wanted;
+    /// Anthropic's streams always tell.
+    pub fn new(dialect: Dialect, meta: &AnswerMeta<'_>, include_usage: bool) -> Self {
+        Self(match dialect {
+            Dialect::AnthropicMessages => Writer::Anthropic(anthropic::stream_out::Writer::new(meta)),
+            Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => {
+                Writer::Openai(openai::stream_out::Writer::new(meta, include_usage))
+            }
+        })
+    }
+
+    /// Appends what the event is in this dialect: nothing, one event of the stream or several.
+    pub fn event(&mut self, event: &Event, out: &mut BytesMut) {
+        match &mut self.0 {
+            Writer::Openai(writer) => writer.event(event, out),
+            Writer::Anthropic(writer) => writer.event(event, out),
+        }
+    }
+}
+
+/// The body as one JSON value, its syntax checked.
+pub(crate) fn raw_body(body: &[u8]) -> Result<&RawValue, Fault> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let at = error.valid_up_to();
+        Fault::new(Kind::Parsing, Code::BadUtf8, format!("the body is not valid UTF-8 at byte {at}"))
+    })?;
+    serde_json::from_str(text).map_err(|error| crate::object::broken(&error))
+}
+
+/// What an encoder made, as bytes. Our own values always serialize.
+fn bytes_of(value: &impl Serialize) -> Bytes {
+    Bytes::from(serde_json::to_vec(value).unwrap_or_default())
+}
+
+fn bad_answer(fault: &Fault) -> Fault {
+    let message = format!("the provider's answer cannot be read: {}", fault.message);
+    Fault::new(Kind::InvalidResponse, Code::BadAnswer, message)
+}
+
+/// The error that a body reports although its status said success.
+fn reported_error(body: &str) -> Option<Fault> {
+    #[derive(Deserialize)]
+    struct Reported<'a> {
+        #[serde(borrow)]
+        error: Option<&'a RawValue>,
+    }
+    let reported: Reported<'_> = serde_json::from_str(body).ok()?;
+    reported.error.map(|error| rejection::in_stream(error.get()))
+}
+
+fn no_chat() -> Fault {
+    Fault::invalid(Code::Unsupported, "model", "embeddings cannot be had from a provider of another dialect")
+}

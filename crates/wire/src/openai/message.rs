@@ -1,0 +1,216 @@
+//! Reads one turn, in a request or in an answer, and writes its parts.
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use types::Fault;
+use types::chat::{Image, Message, Part, Role};
+
+use crate::fields::{Extra, Fields, TextOr, bad, text_or_items};
+
+/// Reads a turn of a request.
+pub(crate) fn decode(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Message, Fault> {
+    let mut fields = Fields::of(path, item)?;
+    let role = match &*fields.required("role", Fields::text)? {
+        "system" | "developer" => Role::System,
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        "tool" => Role::Tool,
+        _ => {
+            let place = fields.path_of("role");
+            return Err(bad(&place, format!("`{place}` must be system, developer, user, assistant or tool")));
+        }
+    };
+    let name = fields.text("name")?;
+    let parts = match role {
+        Role::Tool => {
+            let id = fields.required("tool_call_id", Fields::text)?;
+            vec![Part::ToolResult { id, parts: content(&mut fields, extra)?, failed: false }]
+        }
+        Role::Assistant => said(&mut fields, extra)?,
+        Role::System | Role::User => content(&mut fields, extra)?,
+    };
+    fields.rest(extra);
+    Ok(Message { role, parts, name })
+}
+
+/// Reads what the model said: the message of an answer, or an assistant's turn.
+pub(crate) fn said(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
+    let mut parts = reasoning(fields)?;
+    parts.extend(content(fields, extra)?);
+    if let Some(text) = fields.text("refusal")? {
+        parts.push(Part::Refusal { text });
+    }
+    for (path, item) in fields.items("tool_calls")?.unwrap_or_default() {
+        let mut call = Fields::of(&*path, item)?;
+        let kind = call.text("type")?.unwrap_or_else(|| "function".to_owned());
+        if kind != "function" {
+            extra.push((format!("{path}.{kind}"), item.to_owned()));
+            continue;
+        }
+        let id = call.text("id")?.unwrap_or_default();
+        let mut function = call.required("function", Fields::object)?;
+        let name = function.required("name", Fields::text)?;
+        let arguments = arguments(&mut function)?;
+        parts.push(Part::ToolCall { id, name, arguments });
+    }
+    Ok(parts)
+}
+
+/// The text of the arguments. Some servers send the object itself.
+fn arguments(function: &mut Fields<'_>) -> Result<String, Fault> {
+    let place = function.path_of("arguments");
+    let Some(value) = function.take("arguments") else { return Ok(String::new()) };
+    if !value.get().starts_with('"') {
+        return Ok(value.get().to_owned());
+    }
+    serde_json::from_str(value.get()).map_err(|_| bad(&place, format!("`{place}` is not a readable string")))
+}
+
+/// Reasoning: `reasoning_details` where there are any (`OpenRouter`'s form, the only one with signatures), else
+/// the plain text under either of its names. Pieces of one index, as a stream has them, are one.
+fn reasoning(fields: &mut Fields<'_>) -> Result<Vec<Part>, Fault> {
+    let mut parts = Vec::new();
+    let (plain, other) = (fields.text("reasoning_content")?, fields.text("reasoning")?);
+    let mut last = None;
+    for (path, item) in fields.items("reasoning_details")?.unwrap_or_default() {
+        let mut detail = Fields::of(path, item)?;
+        let index = detail.count("index")?;
+        match detail.text("type")?.as_deref() {
+            Some("reasoning.text") => {
+                let more = detail.text("text")?.unwrap_or_default();
+                let proof = detail.text("signature")?;
+                match parts.last_mut() {
+                    Some(Part::Thinking { text, signature }) if index.is_some() && index == last => {
+                        text.push_str(&more);
+                        *signature = proof.or(signature.take());
+                    }
+                    _ => parts.push(Part::Thinking { text: more, signature: proof }),
+                }
+            }
+            Some("reasoning.encrypted") => {
+                parts.push(Part::HiddenThinking { data: detail.text("data")?.unwrap_or_default() });
+            }
+            _ => {}
+        }
+        last = index;
+    }
+    if parts.is_empty()
+        && let Some(text) = plain.or(other).filter(|text| !text.is_empty())
+    {
+        parts.push(Part::Thinking { text, signature: None });
+    }
+    Ok(parts)
+}
+
+fn content(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
+    let path = fields.path_of("content");
+    let Some(value) = fields.take("content") else { return Ok(Vec::new()) };
+    match text_or_items(&path, value)? {
+        TextOr::Text(text) => Ok(vec![Part::Text { text, cache: None }]),
+        TextOr::Items(items) => {
+            let mut parts = Vec::with_capacity(items.len());
+            for (path, item) in items {
+                parts.extend(part(&path, item, extra)?);
+            }
+            Ok(parts)
+        }
+    }
+}
+
+fn part(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Option<Part>, Fault> {
+    let mut fields = Fields::of(path, item)?;
+    let kind = fields.required("type", Fields::text)?;
+    let part = match kind.as_str() {
+        "text" => {
+            let text = fields.required("text", Fields::text)?;
+            Part::Text { text, cache: fields.json("cache_control")? }
+        }
+        "refusal" => Part::Refusal { text: fields.required("refusal", Fields::text)? },
+        "image_url" => {
+            let mut image = fields.required("image_url", Fields::object)?;
+            let (url, detail) = (image.required("url", Fields::text)?, image.text("detail")?);
+            image.rest(extra);
+            Part::Image(image_of(path, url, detail)?)
+        }
+        _ => {
+            extra.push((format!("{path}.{kind}"), item.to_owned()));
+            return Ok(None);
+        }
+    };
+    // A cache marker changes what a call costs, not what it says.
+    fields.take("cache_control");
+    fields.rest(extra);
+    Ok(Some(part))
+}
+
+fn image_of(path: &str, url: String, detail: Option<String>) -> Result<Image, Fault> {
+    let Some(data) = url.strip_prefix("data:") else { return Ok(Image::Url { url, detail }) };
+    match data.split_once(";base64,") {
+        Some((media_type, data)) => {
+            Ok(Image::Inline { media_type: media_type.to_owned(), data: data.to_owned(), detail })
+        }
+        None => Err(bad(path, format!("the image at `{path}` must be a URL or a data URL in base64"))),
+    }
+}
+
+/// The URL by which an image goes in this dialect.
+pub(crate) fn image_json(image: &Image) -> Value {
+    let (url, detail) = match image {
+        Image::Url { url, detail } => (url.clone(), detail),
+        Image::Inline { media_type, data, detail } => (format!("data:{media_type};base64,{data}"), detail),
+    };
+    let mut image = json!({ "url": url });
+    if let Some(detail) = detail {
+        image["detail"] = json!(detail);
+    }
+    json!({ "type": "image_url", "image_url": image })
+}
+
+/// The model's own turn as one message object: the texts joined, tool calls beside them. Reasoning is written
+/// where `with_reasoning` says so.
+pub(crate) fn assistant_json(parts: &[Part], with_reasoning: bool) -> Map<String, Value> {
+    let (mut text, mut refusal) = (None::<String>, None::<String>);
+    let (mut thoughts, mut details, mut calls) = (String::new(), Vec::new(), Vec::new());
+    let mut provable = false;
+    for part in parts {
+        match part {
+            Part::Text { text: more, .. } => text.get_or_insert_default().push_str(more),
+            Part::Refusal { text: more } => refusal.get_or_insert_default().push_str(more),
+            Part::Thinking { text, signature } => {
+                thoughts.push_str(text);
+                provable |= signature.is_some();
+                let mut detail = json!({ "type": "reasoning.text", "text": text });
+                if let Some(signature) = signature {
+                    detail["signature"] = json!(signature);
+                }
+                details.push(detail);
+            }
+            Part::HiddenThinking { data } => {
+                provable = true;
+                details.push(json!({ "type": "reasoning.encrypted", "data": data }));
+            }
+            Part::ToolCall { id, name, arguments } => calls.push(json!({
+                "id": id,
+                "type": "function",
+                "function": { "name": name, "arguments": arguments },
+            })),
+            Part::Image(_) | Part::ToolResult { .. } => {}
+        }
+    }
+    let mut message = Map::new();
+    message.insert("role".into(), "assistant".into());
+    message.insert("content".into(), json!(text));
+    if let Some(refusal) = refusal {
+        message.insert("refusal".into(), refusal.into());
+    }
+    if with_reasoning && !thoughts.is_empty() {
+        message.insert("reasoning_content".into(), thoughts.into());
+    }
+    if with_reasoning && provable {
+        message.insert("reasoning_details".into(), details.into());
+    }
+    if !calls.is_empty() {
+        message.insert("tool_calls".into(), calls.into());
+    }
+    message
+}

@@ -1,0 +1,180 @@
+//! Writes a Chat Completions request.
+//!
+//! What the dialect cannot say is refused by the caller's name for it. Three things are said differently, or
+//! not at all, because nothing of the answer hangs on them: cache markers (OpenAI caches by itself), the
+//! reasoning of earlier turns (no field for it that every server takes), and a failed tool result, which is
+//! marked by `Error: ` before its text. A budget of reasoning becomes the effort nearest to it.
+
+use serde_json::{Map, Value, json};
+use types::Fault;
+use types::chat::{Format, Message, Part, Reasoning, Request, Role, Tool, ToolChoice};
+
+use super::message::{assistant_json, image_json};
+use crate::fields::{unsupported, unsupported_in};
+
+const TARGET: &str = "OpenAI's";
+
+/// Writes the request for the model that the provider calls `model`.
+pub(crate) fn encode(request: &Request, model: &str) -> Result<Value, Fault> {
+    if request.top_k.is_some() {
+        return Err(unsupported("top_k", TARGET));
+    }
+    let mut messages = Vec::with_capacity(request.messages.len());
+    for message in &request.messages {
+        write_turn(message, &mut messages)?;
+    }
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Value| {
+        if !value.is_null() {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    set("model", model.into());
+    set("messages", messages.into());
+    if !request.tools.is_empty() {
+        set("tools", request.tools.iter().map(tool_json).collect());
+    }
+    set("tool_choice", request.tool_choice.as_ref().map_or(Value::Null, choice_json));
+    if !request.tools.is_empty() {
+        set("parallel_tool_calls", json!(request.parallel_tool_calls));
+    }
+    set(if reasons(model) { "max_completion_tokens" } else { "max_tokens" }, json!(request.max_tokens));
+    set("temperature", json!(request.temperature));
+    set("top_p", json!(request.top_p));
+    if !request.stop.is_empty() {
+        set("stop", json!(request.stop));
+    }
+    set("response_format", format_json(&request.format));
+    set("reasoning_effort", json!(request.reasoning.as_ref().and_then(effort)));
+    if request.stream {
+        set("stream", true.into());
+        if request.stream_usage {
+            set("stream_options", json!({ "include_usage": true }));
+        }
+    }
+    set("user", json!(request.user));
+    Ok(body.into())
+}
+
+/// Whether the model is one of OpenAI's that take `max_completion_tokens` only: `o1`, `o3-mini`, `gpt-5` and
+/// later. Every other server knows `max_tokens`.
+fn reasons(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    if let Some(version) = name.strip_prefix("gpt-") {
+        let major = &version[..digits(version)];
+        return major.parse::<u32>().is_ok_and(|major| (5..100).contains(&major));
+    }
+    name.strip_prefix('o').is_some_and(|rest| digits(rest) > 0)
+}
+
+fn effort(reasoning: &Reasoning) -> Option<&str> {
+    match reasoning {
+        Reasoning::Effort(effort) if effort == "max" => Some("xhigh"),
+        Reasoning::Effort(effort) => Some(effort),
+        Reasoning::Budget(..4_096) => Some("low"),
+        Reasoning::Budget(..16_384) => Some("medium"),
+        Reasoning::Budget(_) => Some("high"),
+        Reasoning::Off => None,
+    }
+}
+
+fn tool_json(tool: &Tool) -> Value {
+    let mut function = json!({ "name": tool.name, "parameters": tool.parameters });
+    if let Some(description) = &tool.description {
+        function["description"] = json!(description);
+    }
+    if let Some(strict) = tool.strict {
+        function["strict"] = json!(strict);
+    }
+    json!({ "type": "function", "function": function })
+}
+
+fn choice_json(choice: &ToolChoice) -> Value {
+    match choice {
+        ToolChoice::Auto => "auto".into(),
+        ToolChoice::None => "none".into(),
+        ToolChoice::Any => "required".into(),
+        ToolChoice::Named(name) => json!({ "type": "function", "function": { "name": name } }),
+    }
+}
+
+fn format_json(format: &Format) -> Value {
+    match format {
+        Format::Text => Value::Null,
+        Format::Json => json!({ "type": "json_object" }),
+        Format::Schema { name, description, schema, strict } => {
+            let mut inner = json!({ "name": name, "schema": schema });
+            if let Some(description) = description {
+                inner["description"] = json!(description);
+            }
+            if let Some(strict) = strict {
+                inner["strict"] = json!(strict);
+            }
+            json!({ "type": "json_schema", "json_schema": inner })
+        }
+    }
+}
+
+fn write_turn(message: &Message, out: &mut Vec<Value>) -> Result<(), Fault> {
+    let mut turn = match message.role {
+        Role::Tool => return results(message, out),
+        Role::Assistant => {
+            if message.parts.iter().any(|part| matches!(part, Part::Image(_))) {
+                return Err(beyond("an image in the model's own turn"));
+            }
+            assistant_json(&message.parts, false)
+        }
+        Role::System | Role::User => {
+            let mut turn = Map::new();
+            let role = if message.role == Role::System { "system" } else { "user" };
+            turn.insert("role".into(), role.into());
+            turn.insert("content".into(), content_json(&message.parts)?);
+            turn
+        }
+    };
+    if let Some(name) = &message.name {
+        turn.insert("name".into(), name.as_str().into());
+    }
+    out.push(turn.into());
+    Ok(())
+}
+
+/// A single text as a string, anything else as parts.
+fn content_json(parts: &[Part]) -> Result<Value, Fault> {
+    if let [Part::Text { text, .. }] = parts {
+        return Ok(text.as_str().into());
+    }
+    let part_json = |part: &Part| match part {
+        Part::Text { text, .. } | Part::Refusal { text } => Ok(json!({ "type": "text", "text": text })),
+        Part::Image(image) => Ok(image_json(image)),
+        _ => Err(beyond("a tool call or reasoning outside the model's turn")),
+    };
+    parts.iter().map(part_json).collect()
+}
+
+/// Turns are split differently here, so the caller's number of the turn is not known.
+fn beyond(what: &str) -> Fault {
+    unsupported_in("messages", what, TARGET)
+}
+
+/// Each result is a turn of its own here, and text only.
+fn results(message: &Message, out: &mut Vec<Value>) -> Result<(), Fault> {
+    for part in &message.parts {
+        let Part::ToolResult { id, parts, failed } = part else {
+            return Err(beyond("anything but results in a tool's turn"));
+        };
+        let mut text = String::new();
+        for part in parts {
+            let Part::Text { text: more, .. } = part else {
+                return Err(beyond("an image in a tool's result"));
+            };
+            text.push_str(more);
+        }
+        if *failed {
+            text.insert_str(0, "Error: ");
+        }
+        out.push(json!({ "role": "tool", "tool_call_id": id, "content": text }));
+    }
+    Ok(())
+}
