@@ -7,7 +7,16 @@ use std::path::Path;
 /// One generated file: where it goes, and what makes its text.
 type Document = (&'static str, fn() -> Result<String, String>);
 
-const DOCUMENTS: &[Document] = &[];
+const DOCUMENTS: &[Document] = &[
+    ("docs/book/reference/configuration.md", || Ok(config::reference_markdown())),
+    ("docs/book/reference/configuration.schema.json", || pretty(&config::json_schema())),
+    ("docs/book/reference/chain.schema.json", || pretty(&chain::json_schema())),
+];
+
+fn pretty(json: &serde_json::Value) -> Result<String, String> {
+    let text = serde_json::to_string_pretty(json).map_err(|error| error.to_string())?;
+    Ok(text + "\n")
+}
 
 /// Writes every generated file that has changed.
 ///

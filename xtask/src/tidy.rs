@@ -3,6 +3,7 @@
 
 mod codes;
 mod edges;
+mod examples;
 mod links;
 mod purity;
 mod size;
@@ -44,6 +45,7 @@ const RULES: &[(&str, Rule)] = &[
     ("size", size::check),
     ("codes", codes::check),
     ("links", links::check),
+    ("examples", examples::check),
 ];
 
 /// Runs every rule.

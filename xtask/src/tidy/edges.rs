@@ -40,7 +40,24 @@ const MAP: &[(&str, &[&str])] = &[
         ],
     ),
     ("server", &["types", "wire", "config", "engine", "telemetry"]),
-    ("windlass", &["types", "chain", "config", "engine", "server", "telemetry"]),
+    (
+        "windlass",
+        &[
+            "types",
+            "document",
+            "wire",
+            "policy",
+            "learn",
+            "chain",
+            "config",
+            "models",
+            "upstream",
+            "store",
+            "telemetry",
+            "engine",
+            "server",
+        ],
+    ),
     ("testkit", &["types", "wire"]),
 ];
 
