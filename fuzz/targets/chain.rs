@@ -23,7 +23,8 @@ fuzz_target!(|input: &str| {
         }
     };
     let kept = serde_json::to_string(chain.spec().as_ref()).unwrap();
-    let again = Chain::from_spec(serde_json::from_str(&kept).unwrap()).expect("what was accepted is accepted again");
+    let again =
+        Chain::from_spec(serde_json::from_str(&kept).unwrap()).expect("what was accepted is accepted again");
     assert_eq!(again.spec(), chain.spec());
 
     let vars: Map<String, Value> =
@@ -46,10 +47,13 @@ fn run(chain: Arc<Chain>, inputs: &chain::Inputs, answer: &str) {
                     events.push_back(Event::StepStarted { step: call.step, call: None });
                     events.push_back(match chain.read_answer(call.step, answer) {
                         Ok(value) => {
-                            let result = StepResult { text: answer.to_owned(), value, ..StepResult::default() };
+                            let result =
+                                StepResult { text: answer.to_owned(), value, ..StepResult::default() };
                             Event::StepFinished { step: call.step, result: Arc::new(result) }
                         }
-                        Err(fault) => Event::StepFailed { step: call.step, fault, spent: chain::Spent::default() },
+                        Err(fault) => {
+                            Event::StepFailed { step: call.step, fault, spent: chain::Spent::default() }
+                        }
                     });
                 }
                 Command::Finish(_) => finishes += 1,

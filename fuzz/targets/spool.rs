@@ -43,6 +43,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     // A whole record after the damage, on a line of its own.
     let bytes = [damage, b"\n", &RECORD].concat();
     let json = bytes.len() - RECORD.len() + 21..bytes.len() - 1;
-    let found = Scan::whole(&bytes).any(|piece| matches!(piece, Piece::Record { json: at, .. } if at == json));
+    let found =
+        Scan::whole(&bytes).any(|piece| matches!(piece, Piece::Record { json: at, .. } if at == json));
     assert!(found, "the record behind the damage was not found");
 });
