@@ -20,6 +20,9 @@ use super::{Board, DIALECTS, process};
 /// Pico-dollars in a dollar.
 const DOLLAR: f64 = 1e12;
 
+/// Which histogram of a target.
+type Series = fn(&Target) -> &Lazy;
+
 /// Writes the board at every scrape.
 #[derive(Debug)]
 pub(super) struct Collector(pub(super) Arc<Board>);
@@ -112,7 +115,7 @@ impl Page<'_> {
     }
 
     fn attempt_times(&mut self, targets: &[Arc<Target>]) -> Result<(), Error> {
-        let families: [(&str, &str, fn(&Target) -> &Lazy); 4] = [
+        let families: [(&str, &str, Series); 4] = [
             ("llm_request_duration_seconds", "Whole attempts.", |target| &target.duration),
             (
                 "windlass_time_to_first_token_seconds",

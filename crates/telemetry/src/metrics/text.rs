@@ -1,4 +1,4 @@
-//! From the OpenMetrics text that the library writes to the older Prometheus text exposition, 0.0.4.
+//! From the `OpenMetrics` text that the library writes to the older Prometheus text exposition, 0.0.4.
 //!
 //! Every scraper reads the older one, and `promtool check metrics` reads only that. The difference: a counter
 //! is described by the name that its samples have, `…_total`; there is no `# UNIT` and no `# EOF`.

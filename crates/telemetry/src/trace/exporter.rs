@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -91,6 +91,12 @@ impl Exporter {
         Ok(Self { threshold: threshold(settings.sample), running: Some(Arc::new(running)) })
     }
 
+    /// The same exporter with another ratio, after a reload; both share the task and the queue.
+    #[must_use]
+    pub fn with_sample(&self, ratio: f64) -> Self {
+        Self { threshold: threshold(ratio), running: self.running.clone() }
+    }
+
     /// Whether a trace is recorded, for the flag in outgoing headers: the caller's decision, else ours.
     pub fn sampled(&self, context: &Context) -> bool {
         context.sampled.unwrap_or_else(|| random_bits(context.trace) < self.threshold)
@@ -139,13 +145,11 @@ impl Exporter {
         let task = running.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut task) = task else { return Ok(()) };
         running.stop.notify_one();
-        match tokio::time::timeout(deadline, &mut task).await {
-            Ok(_) => Ok(()),
-            Err(_) => {
-                task.abort();
-                Err(FlushTimeout)
-            }
+        if tokio::time::timeout(deadline, &mut task).await.is_err() {
+            task.abort();
+            return Err(FlushTimeout);
         }
+        Ok(())
     }
 
     fn running_for(&self, context: &Context) -> Option<&Running> {
@@ -171,8 +175,8 @@ impl fmt::Debug for Running {
 
 /// The last 56 bits: those of ids made by us and by standard-abiding callers are random.
 fn random_bits(trace: TraceId) -> u64 {
-    let [_, _, _, _, _, _, _, _, _, a, b, c, d, e, f, g] = trace.to_bytes();
-    u64::from_be_bytes([0, a, b, c, d, e, f, g])
+    let half = trace.to_bytes().last_chunk().map_or(0, |half| u64::from_be_bytes(*half));
+    half & ((1 << RANDOM_BITS) - 1)
 }
 
 #[expect(
@@ -227,15 +231,6 @@ pub(super) fn span(facts: Facts) -> SpanData {
 fn system_time(at: Timestamp) -> SystemTime {
     let since_epoch = Duration::from_micros(u64::try_from(at.as_micros()).unwrap_or(0));
     SystemTime::UNIX_EPOCH.checked_add(since_epoch).unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-/// Kept apart from the settings so that a reload can change the ratio alone.
-impl Exporter {
-    /// The same exporter with another ratio; both share the task and the queue.
-    #[must_use]
-    pub fn with_sample(&self, ratio: f64) -> Self {
-        Self { threshold: threshold(ratio), running: self.running.clone() }
-    }
 }
 
 #[cfg(test)]

@@ -35,9 +35,8 @@ impl SpanId {
 }
 
 /// The second half of an id of ours: two fixed bits, which are not zero, and 62 random ones.
-const fn random_half(id: &[u8; 16]) -> [u8; 8] {
-    let [_, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h] = *id;
-    [a, b, c, d, e, f, g, h]
+fn random_half(id: &[u8; 16]) -> [u8; 8] {
+    id.last_chunk().map_or([0xff; 8], |half| *half)
 }
 
 impl From<CallId> for SpanId {
