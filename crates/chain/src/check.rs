@@ -230,11 +230,7 @@ impl<'c, 's> Checker<'c, 's> {
         for reference in &analysis.references {
             let place = || place::of(self.problems.source(), span, text, reference.range.clone());
             match &reference.target {
-                Target::Variable { name, optional } => {
-                    if !self.inputs.iter().any(|known| known.input.name == *name) {
-                        self.variable(path, name, *optional, place());
-                    }
-                }
+                Target::Variable { name, optional } => self.variable(path, name, *optional, place),
                 _ if matches!(at, At::Shared) => {
                     let message =
                         "the default system prompt is for all steps and cannot use what steps answer";
@@ -268,7 +264,23 @@ impl<'c, 's> Checker<'c, 's> {
         needs
     }
 
-    fn variable(&mut self, path: &str, name: &str, optional: bool, place: Span) {
+    fn variable(&mut self, path: &str, name: &str, optional: bool, place: impl Fn() -> Span) {
+        if let Some(known) = self.inputs.iter_mut().find(|known| known.input.name == name) {
+            if optional || known.input.required || known.input.default.is_some() {
+                return;
+            }
+            if self.spec.inputs.is_none() {
+                // Asked for with care elsewhere, but not here.
+                (known.input.required, known.line) = (true, place().line);
+                return;
+            }
+            let diagnostic =
+                Diagnostic::error(self.problems.code(), format!("the input `{name}` may be missing here"))
+                    .with_help(format!("give it a default, or write {{% if {name} %}} around this"));
+            self.problems.add(diagnostic.with_path(path).with_span(place()));
+            return;
+        }
+        let place = place();
         if self.spec.inputs.is_none() {
             let input = Input {
                 name: name.to_owned(),

@@ -1,10 +1,11 @@
 //! Templates: compiled once per chain, rendered within bounds, with nothing escaped.
 //!
-//! A template is text by a stranger that runs here. It is bounded four ways: in its own length, in the
-//! instructions it may execute (fuel), in the text it may write, and in how much larger than its inputs a
+//! A template is text by a stranger that runs here. It is bounded in its own length and depth (`depth`), in
+//! the instructions it may execute (fuel), in the text it may write, and in how much larger than its inputs a
 //! value in it may become (`analysis::growth`). Only the filters, tests and functions of `filters` exist.
 
 mod analysis;
+mod depth;
 mod filters;
 mod scope;
 mod walk;

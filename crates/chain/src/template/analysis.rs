@@ -10,7 +10,7 @@ use minijinja::machinery::{Span, parse};
 use minijinja::syntax::SyntaxConfig;
 
 use super::walk::{argument, children, left_out, targets};
-use super::{MAX_TEMPLATE, TemplateError, filters};
+use super::{MAX_TEMPLATE, TemplateError, depth, filters};
 
 /// What a template refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,8 @@ pub(crate) enum Target {
     Output(i64),
     /// `output` as a whole, or a part that only running would tell.
     AllOutputs,
-    /// A variable; optional if the template only asks whether it is there, or has a default for it.
+    /// A variable; optional where the template asks whether it is there, has a default for it, or stands
+    /// inside an `if` that asked.
     Variable { name: String, optional: bool },
 }
 
@@ -45,10 +46,14 @@ pub(crate) struct Analysis {
 
 /// Reads a template.
 pub(crate) fn analyse(source: &str) -> Analysis {
-    let mut found = Finder { analysis: Analysis::default(), scopes: vec![HashSet::new()] };
+    let mut found = Finder { analysis: Analysis::default(), scopes: vec![HashSet::new()], asked: Vec::new() };
     if source.len() > MAX_TEMPLATE {
         let message = format!("the template has more than {} KiB", MAX_TEMPLATE >> 10);
         found.analysis.problems.push(TemplateError { message, range: None, line: None });
+        return found.analysis;
+    }
+    if let Some(problem) = depth::check(source) {
+        found.analysis.problems.push(problem);
         return found.analysis;
     }
     match parse(source, "template", SyntaxConfig::default()) {
@@ -69,7 +74,10 @@ pub(crate) fn analyse(source: &str) -> Analysis {
 
 struct Finder<'a> {
     analysis: Analysis,
+    /// Names that the template has set, by scope.
     scopes: Vec<HashSet<&'a str>>,
+    /// Variables that the conditions around have asked for.
+    asked: Vec<String>,
 }
 
 impl<'a> Finder<'a> {
@@ -97,9 +105,10 @@ impl<'a> Finder<'a> {
                 self.body(&stmt.else_body);
             }
             Stmt::IfCond(stmt) => {
-                self.expr(&stmt.expr, true);
+                let before = self.ask(&stmt.expr);
                 self.body(&stmt.true_body);
                 self.body(&stmt.false_body);
+                self.asked.truncate(before);
             }
             Stmt::WithBlock(stmt) => {
                 self.scopes.push(HashSet::new());
@@ -126,12 +135,29 @@ impl<'a> Finder<'a> {
         }
     }
 
+    /// Visits a condition; what it asks for is optional until `asked` is cut back to the length returned.
+    fn ask(&mut self, condition: &Expr<'a>) -> usize {
+        let (asked, known) = (self.asked.len(), self.analysis.references.len());
+        self.expr(condition, true);
+        for reference in self.analysis.references.get(known..).unwrap_or_default() {
+            if let Target::Variable { name, optional: true } = &reference.target {
+                self.asked.push(name.clone());
+            }
+        }
+        asked
+    }
+
+    fn variable(&self, name: &str, optional: bool) -> Target {
+        let optional = optional || self.asked.iter().any(|asked| asked == name);
+        Target::Variable { name: name.to_owned(), optional }
+    }
+
     fn is_bound(&self, name: &str) -> bool {
         self.scopes.iter().any(|scope| scope.contains(name))
     }
 
     fn expr(&mut self, expr: &Expr<'a>, optional: bool) {
-        if let Some(target) = self.special(expr) {
+        if let Some(target) = self.special(expr, optional) {
             self.refer(target, expr.span());
             return;
         }
@@ -141,7 +167,7 @@ impl<'a> Finder<'a> {
                     "steps" => Target::AllSteps,
                     "output" => Target::AllOutputs,
                     "inputs" => return,
-                    name => Target::Variable { name: name.to_owned(), optional },
+                    name => self.variable(name, optional),
                 };
                 self.refer(target, var.span());
             }
@@ -179,13 +205,19 @@ impl<'a> Finder<'a> {
                 self.expr(&op.left, optional);
                 self.expr(&op.right, optional);
             }
+            Expr::IfExpr(cond) => {
+                let before = self.ask(&cond.test_expr);
+                self.expr(&cond.true_expr, false);
+                cond.false_expr.iter().for_each(|expr| self.expr(expr, false));
+                self.asked.truncate(before);
+            }
             Expr::UnaryOp(op) if matches!(op.op, UnaryOpKind::Not) => self.expr(&op.expr, optional),
             _ => children(expr).into_iter().for_each(|child| self.expr(child, false)),
         }
     }
 
     /// `steps.x`, `steps["x"]`, `output[-1]`, `inputs.x`.
-    fn special(&self, expr: &Expr<'a>) -> Option<Target> {
+    fn special(&self, expr: &Expr<'a>, optional: bool) -> Option<Target> {
         let (holder, key) = match expr {
             Expr::GetAttr(attr) => (&attr.expr, minijinja::Value::from(attr.name)),
             Expr::GetItem(item) => (&item.expr, item.subscript_expr.as_const()?),
@@ -198,7 +230,7 @@ impl<'a> Finder<'a> {
         match holder.id {
             "steps" => Some(Target::Step(key.as_str()?.to_owned())),
             "output" => Some(Target::Output(key.as_i64()?)),
-            "inputs" => Some(Target::Variable { name: key.as_str()?.to_owned(), optional: false }),
+            "inputs" => Some(self.variable(key.as_str()?, optional)),
             _ => None,
         }
     }

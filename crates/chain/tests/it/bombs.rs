@@ -99,3 +99,42 @@ fn a_circle_of_a_thousand_steps_is_shown_in_short() {
     let report = refused(&text);
     assert!(report.contains("s0 → s1 → s2 → s3 → s4 → s5 → … → s996 → s997 → s998 → s999 → s0"), "{report}");
 }
+
+#[test]
+fn schemas_that_refer_to_themselves_end() {
+    for schema in [
+        json!({ "$ref": "#" }),
+        json!({ "allOf": [{ "$ref": "#" }] }),
+        json!({ "anyOf": [{ "$ref": "#" }, { "$ref": "#" }] }),
+        json!({ "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } }, "$ref": "#/$defs/a" }),
+    ] {
+        let text = json!({ "steps": { "a": { "prompt": "x", "output": { "schema": schema } } } }).to_string();
+        // Whether it is refused or accepts everything is the validator's; that it comes back is ours.
+        if let Ok(chain) = chain::parse(&chain::Source { name: "t", text: &text }) {
+            let _ = chain.read_answer(0, "{}");
+        }
+    }
+}
+
+#[test]
+fn deep_templates_are_refused_or_read_but_never_overflow_the_stack() {
+    for template in [
+        format!("{{{{ 1{} }}}}", " + 1".repeat(60_000)),
+        format!("{{{{ x{} }}}}", " ~ 1".repeat(60_000)),
+        format!("{{{{ {}1{} }}}}", "(".repeat(60_000), ")".repeat(60_000)),
+        format!("{{{{ {}1 }}}}", "not ".repeat(60_000)),
+        format!("{{{{ {}1 }}}}", "-".repeat(60_000)),
+        format!("{{{{ x{} }}}}", ".a".repeat(60_000)),
+        format!("{{{{ x{} }}}}", "[0]".repeat(60_000)),
+        format!("{{{{ x{} }}}}", "|trim".repeat(40_000)),
+        format!("{{{{ x{} }}}}", " if x".repeat(40_000)),
+        format!("{{{{ x{} }}}}", " or x".repeat(40_000)),
+        format!("{{{{ x{} }}}}", " is defined".repeat(20_000)),
+        format!("{}{}", "{% if x %}".repeat(12_000), "{% endif %}".repeat(12_000)),
+        format!("{}{}", "{% if x %}{% elif x %}".repeat(6_000), "{% endif %}".repeat(6_000)),
+        format!("{{% if x %}}{}{{% endif %}}", "{% elif x %}".repeat(15_000)),
+        format!("{{{{ {}{} }}}}", "[".repeat(60_000), "]".repeat(60_000)),
+    ] {
+        let _ = filled(&template, json!({ "x": "x" }));
+    }
+}

@@ -214,3 +214,22 @@ steps: { a: '{{ n }} {{ b }} {{ l }} {{ o }} {{ s }} {{ x }}' }
     );
     assert_eq!(fault.unwrap_err().to_string(), "WL1004: the variable `n` must be of type integer");
 }
+
+#[test]
+fn a_variable_is_optional_only_where_every_use_of_it_is_careful() {
+    for (templates, required) in [
+        (["{{ x }}", ""], true),
+        (["{{ x | default('-') }}", "{% if x %}{{ x }}{% endif %}"], false),
+        (["{% if x is defined and y %}{{ x }}{% else %}none{% endif %}", "{{ x if x else '-' }}"], false),
+        (["{% if x %}{{ x }}{% endif %}{{ x }}", ""], true),
+        (["{% if x %}{{ x }}{% endif %}", "{{ x }}"], true),
+        (["{{ inputs.x | d('-') }}", "{% if not inputs.x %}-{% endif %}"], false),
+        (["{% for i in x | default([]) %}{{ i }}{% endfor %}", "{{ [x, 1] }}"], true),
+    ] {
+        let text =
+            json!({ "steps": { "a": format!("-{}", templates[0]), "b": format!("-{}", templates[1]) } });
+        let chain = chain(&text.to_string());
+        let x = chain.inputs().find(|input| input.name == "x").unwrap();
+        assert_eq!(x.required, required, "{templates:?}");
+    }
+}

@@ -56,6 +56,8 @@ fn shapes_of_chains_that_are_none() {
         "{ defaults: { system: '{{ steps.a }}' }, steps: { a: x } }",
         "{ steps: { a-b: x, c: '{{ steps.a-b }}' } }",
         "{ steps: { a: x }, config: { retry_backoff_factor: 3 } }",
+        "{ inputs: { x: { required: false } }, steps: { a: '{% if x %}{{ x }}{% endif %} {{ x }}' } }",
+        "{ steps: { a: { prompt: x, output: { schema: { $ref: 'http://127.0.0.1:1/x.json' } } } } }",
     ];
     let reports: Vec<String> = texts.iter().map(|text| format!("--- {text}\n{}", refused(text))).collect();
     insta::assert_snapshot!(reports.join("\n"));
