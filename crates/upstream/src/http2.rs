@@ -17,6 +17,7 @@ use http_body::Body as _;
 use http_body_util::Full;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use types::{Code, Fault, Kind, Moment, Progress};
 
@@ -27,6 +28,8 @@ use crate::request::Ready;
 
 /// Calls that one connection carries at once; 100 is what RFC 9113 §6.5.2 asks servers to allow at least.
 const STREAMS: usize = 100;
+/// Stands for the peer's limit until the peer has told it: a number that no peer tells.
+const UNTOLD: usize = (1 << 20) + 7;
 /// How often a connection is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -46,14 +49,14 @@ pub(crate) struct Shared {
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
     load: Arc<Load>,
+    /// Streams that the peer allows; `None` before it has told.
+    limit: watch::Receiver<Option<usize>>,
 }
 
 /// What a connection carries.
 #[derive(Debug)]
 struct Load {
     streams: AtomicUsize,
-    /// Streams that the peer allows.
-    limit: AtomicUsize,
     /// Whether it has refused a call: then it gets no other.
     closing: AtomicBool,
     /// When the last call ended, as [`Moment`]'s nanoseconds.
@@ -79,8 +82,9 @@ impl Drop for Taken {
 }
 
 impl Connection {
+    /// A place, if there is room. Before the peer has told its limit, there is room for the first call alone.
     fn place(&self) -> Option<Place> {
-        let limit = self.load.limit.load(Ordering::Relaxed).min(STREAMS);
+        let limit = self.limit.borrow().map_or(1, |limit| limit.min(STREAMS));
         if self.load.streams.fetch_add(1, Ordering::Relaxed) < limit {
             return Some(Place { sender: self.sender.clone(), taken: Taken(Arc::clone(&self.load)) });
         }
@@ -90,6 +94,10 @@ impl Connection {
 
     fn is_open(&self) -> bool {
         !self.sender.is_closed() && !self.load.closing.load(Ordering::Relaxed)
+    }
+
+    fn is_untold(&self) -> bool {
+        self.is_open() && self.limit.borrow().is_none()
     }
 
     fn is_idle(&self, now: Moment, timeout: Duration) -> bool {
@@ -131,10 +139,21 @@ impl Shared {
         connections.iter().find_map(Connection::place)
     }
 
+    /// Waits until a connection that is open has told how much it carries. `false`: there is none to wait for.
+    pub(crate) async fn told(&self) -> bool {
+        let untold =
+            self.lock().iter().find(|connection| connection.is_untold()).map(|one| one.limit.clone());
+        match untold {
+            Some(mut limit) => limit.wait_for(Option::is_some).await.is_ok(),
+            None => false,
+        }
+    }
+
     /// Speaks the first words on a new connection and gives its first place.
     pub(crate) async fn open(&self, stream: Stream, tasks: &TaskTracker) -> Result<Place, Fault> {
         let (sender, connection) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
+            .initial_max_send_streams(UNTOLD)
             .keep_alive_interval(KEEP_ALIVE)
             .keep_alive_while_idle(true)
             .handshake(TokioIo::new(stream))
@@ -142,17 +161,17 @@ impl Shared {
             .map_err(|error| broken(&error, Progress::NothingSent))?;
         let load = Arc::new(Load {
             streams: AtomicUsize::new(0),
-            limit: AtomicUsize::new(STREAMS),
             closing: AtomicBool::new(false),
             used: AtomicU64::new(clock::now().as_nanos()),
         });
-        let watched = Arc::clone(&load);
+        let (told, limit) = watch::channel(None);
         tasks.spawn(async move {
             let mut connection = pin!(connection);
             let end = poll_fn(|cx| {
                 let end = connection.as_mut().poll(cx);
                 // The peer may change its mind at any time.
-                watched.limit.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                let now = Some(connection.current_max_send_streams()).filter(|limit| *limit != UNTOLD);
+                told.send_if_modified(|limit| std::mem::replace(limit, now) != now);
                 end
             });
             if let Err(error) = end.await {
@@ -160,7 +179,7 @@ impl Shared {
             }
         });
         self.known.store(true, Ordering::Relaxed);
-        let connection = Connection { sender, load };
+        let connection = Connection { sender, load, limit };
         let place = connection.place().ok_or_else(|| Fault::internal("a new connection has no room"))?;
         self.lock().push(connection);
         Ok(place)

@@ -15,20 +15,20 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-/// Runs `"$@"` and ends with it. Its input's end ends the server: gently, then after five seconds not.
+/// Runs `"$@"` and ends with it, and with all that is left of its group. Its input's end ends the server:
+/// gently, then after five seconds not.
 const SHELL: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
-(read -r _ <&3; kill -TERM "$server"; sleep 5; kill -KILL "$server") >/dev/null 2>&1 &
-watch=$!
+(read -r _ <&3; kill -TERM "$server"; sleep 5; kill -KILL 0) >/dev/null 2>&1 &
 exec 3<&-
 wait "$server"
-code=$?
-kill -KILL "$watch" 2>/dev/null
-exit "$code"
+echo "the server ended with status $?" >&2
+kill -KILL 0
 "#;
 
 /// Time for the server to end by itself before it is killed.
@@ -63,15 +63,11 @@ impl Process {
         let mut child = command.spawn()?;
         let pid = child.id().unwrap_or(0);
         let tail = Arc::new(Mutex::new(VecDeque::with_capacity(TAIL)));
-        if let Some(out) = child.stdout.take() {
-            tasks.spawn(drain(out, Arc::clone(&tail)));
-        }
-        if let Some(err) = child.stderr.take() {
-            tasks.spawn(drain(err, Arc::clone(&tail)));
-        }
+        let out = child.stdout.take().map(|out| tasks.spawn(drain(out, Arc::clone(&tail))));
+        let err = child.stderr.take().map(|err| tasks.spawn(drain(err, Arc::clone(&tail))));
         let stop = Arc::new(Notify::new());
         let (ending, ended) = watch::channel(false);
-        tasks.spawn(watch_over(child, Arc::clone(&stop), ending));
+        tasks.spawn(watch_over(child, [out, err], Arc::clone(&stop), ending));
         Ok(Self { pid, stop, ended, tail })
     }
 
@@ -115,7 +111,12 @@ impl Drop for Process {
 }
 
 /// Waits for the end, and brings it about when asked to.
-async fn watch_over(mut child: Child, stop: Arc<Notify>, ending: watch::Sender<bool>) {
+async fn watch_over(
+    mut child: Child,
+    drains: [Option<JoinHandle<()>>; 2],
+    stop: Arc<Notify>,
+    ending: watch::Sender<bool>,
+) {
     let group = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
     let input = child.stdin.take();
     let asked = tokio::select! {
@@ -130,6 +131,10 @@ async fn watch_over(mut child: Child, stop: Arc<Notify>, ending: watch::Sender<b
         // An error means that there is nobody left to kill.
         let _ = kill_process_group(group, Signal::KILL);
         let _ = child.wait().await;
+    }
+    // Its last words are in the pipes. Whoever still holds them open must not keep us.
+    for drain in drains.into_iter().flatten() {
+        let _ = tokio::time::timeout(GRACE, drain).await;
     }
     tracing::info!(pid = group.map(Pid::as_raw_pid), "the local model has ended");
     ending.send_replace(true);

@@ -51,6 +51,8 @@ pub struct Body {
 #[derive(Debug)]
 struct Schedule {
     marks: std::vec::IntoIter<Mark>,
+    /// The answer's last token: what follows comes with it.
+    last: u32,
     pace: Pace,
     began: Instant,
     timer: Pin<Box<Sleep>>,
@@ -95,12 +97,12 @@ impl Body {
 
     /// A body of events.
     pub(super) fn stream(bytes: Bytes, mut marks: Vec<Mark>, pace: Pace, end: End) -> Self {
+        let after_last = marks.last().map_or(0, |mark| mark.token);
         let bytes = match end {
             End::Whole => bytes,
             // The last mark's token is the one after the last: a stream that breaks off never gets there.
             End::Stalls { after } | End::Cut { after } => {
-                let last = marks.last().map_or(0, |mark| mark.token);
-                let kept = marks.partition_point(|mark| mark.token <= after && mark.token < last);
+                let kept = marks.partition_point(|mark| mark.token <= after && mark.token < after_last);
                 marks.truncate(kept);
                 bytes.slice(..marks.last().map_or(0, |mark| mark.end))
             }
@@ -110,7 +112,8 @@ impl Body {
         }
         let began = Instant::now();
         let timer = Box::pin(tokio::time::sleep_until(began));
-        Self { bytes, at: 0, schedule: Some(Schedule { marks: marks.into_iter(), pace, began, timer }), end }
+        let (marks, last) = (marks.into_iter(), after_last.saturating_sub(1));
+        Self { bytes, at: 0, schedule: Some(Schedule { marks, last, pace, began, timer }), end }
     }
 
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
@@ -140,9 +143,7 @@ impl Schedule {
     /// Waits for the next event, and takes those along that are due with it. Gives their end.
     fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Option<usize>> {
         let Some(next) = self.marks.as_slice().first() else { return Poll::Ready(None) };
-        // What follows the last token comes with it.
-        let last = self.marks.as_slice().last().map_or(0, |mark| mark.token);
-        let due = self.began + self.pace.until(next.token.min(last.saturating_sub(1)));
+        let due = self.due(*next);
         if self.timer.deadline() < due {
             self.timer.as_mut().reset(due);
         }
@@ -150,12 +151,15 @@ impl Schedule {
         let now = Instant::now();
         let mut end = None;
         while let Some(mark) = self.marks.as_slice().first() {
-            if end.is_some() && self.began + self.pace.until(mark.token) > now {
+            if end.is_some() && self.due(*mark) > now {
                 break;
             }
             end = Some(mark.end);
             self.marks.next();
         }
         Poll::Ready(end)
+    }
+    fn due(&self, mark: Mark) -> Instant {
+        self.began + self.pace.until(mark.token.min(self.last))
     }
 }
