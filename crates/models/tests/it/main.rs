@@ -1,0 +1,4 @@
+//! Token counts against other people's.
+
+#[cfg(test)]
+mod counts;
