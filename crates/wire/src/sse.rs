@@ -119,6 +119,11 @@ impl Scanner {
         !self.line.is_empty() || self.has_data || self.has_name
     }
 
+    /// Whether a LF at the start of the next piece belongs to the CR that ended the last one.
+    pub(crate) fn is_after_cr(&self) -> bool {
+        self.swallow_lf
+    }
+
     /// The stream has ended: hands over an event that lacks only its blank line. The standard drops it; here
     /// the reader decides, because some servers close right after `data: [DONE]`.
     pub fn finish(&mut self, on: impl FnOnce(SseEvent<'_>)) {

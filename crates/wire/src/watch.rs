@@ -2,10 +2,11 @@
 //! whether the end has, and what was used.
 //!
 //! This is the hottest code of the crate. Two events of the same stream mostly differ in one string only, so
-//! the watcher remembers the bytes around the text of the last text event: an event that begins and ends with
-//! the very same bytes and has a plain JSON string between them says the same thing about another text, and
-//! needs no parsing. Everything else is read by the same reader as [`crate::StreamDecoder`]'s.
+//! the watcher remembers the bytes around that string (`shape`): an event of the same bytes around another
+//! string says the same thing about another text, and needs no parsing. Everything else is read by the same
+//! reader as [`crate::StreamDecoder`]'s.
 
+mod shape;
 mod sift;
 
 use types::chat::Stop;
@@ -14,6 +15,7 @@ use types::{Dialect, Fault, Usage};
 use crate::piece::Len;
 use crate::said::{Reader, Said, cut};
 use crate::sse::{Scanner, SseEvent};
+use shape::Shape;
 
 pub use sift::Sift;
 
@@ -156,48 +158,44 @@ impl Eye {
         // The text, if the event says this one text and nothing else.
         let (mut only, mut others) = (None::<Len>, 0_u32);
         let verdict = reader.read(event, |said: Said<'_, Len>| {
-            let text = match said {
-                Said::Text { text, .. } => {
+            let shows = match said {
+                Said::Text { text, .. }
+                | Said::Thinking { text, .. }
+                | Said::Refusal { text, .. }
+                | Said::ToolArguments { json: text, .. } => {
                     content = true;
                     *text_bytes += text.bytes as u64;
-                    if only.replace(text).is_none() {
-                        return;
-                    }
-                    return others += 1;
+                    others += u32::from(only.replace(text).is_some());
+                    return;
                 }
-                Said::Thinking { text, .. } | Said::Refusal { text, .. } => Some(text),
-                Said::ToolArguments { json, .. } => Some(json),
-                Said::ToolStart { .. } | Said::HiddenThinking { .. } | Said::Audio => Some(Len::default()),
+                Said::ToolStart { .. } | Said::HiddenThinking { .. } | Said::Audio => true,
                 Said::Stop { stop: why, .. } => {
                     stop.get_or_insert(why);
-                    Some(Len::default())
+                    true
                 }
                 Said::Start { usage: figures, .. } => {
                     *usage = figures.or(*usage);
-                    None
+                    false
                 }
                 Said::Usage { usage: figures, alone } => {
                     *usage = Some(figures);
                     if alone {
                         kind = Event::UsageOnly;
                     }
-                    None
+                    false
                 }
                 Said::Done => {
                     *complete = true;
-                    None
+                    false
                 }
                 Said::Failed(fault) => {
                     *failed = Some(fault);
-                    None
+                    false
                 }
-                Said::ThinkingSignature { .. } => None,
+                Said::ThinkingSignature { .. } => false,
             };
             others += 1;
-            if let Some(text) = text {
-                content = true;
-                *text_bytes += text.bytes as u64;
-            }
+            content |= shows;
         });
         *events += u64::from(content);
         verdict?;
@@ -205,43 +203,5 @@ impl Eye {
             shape.remember(event, text);
         }
         Ok(kind)
-    }
-}
-
-/// The bytes around the text of an event that says one text and nothing else.
-#[derive(Clone, Debug, Default)]
-struct Shape {
-    name: Option<Box<str>>,
-    before: Vec<u8>,
-    after: Vec<u8>,
-}
-
-impl Shape {
-    fn remember(&mut self, event: SseEvent<'_>, text: Len) {
-        let Some(address) = text.address else { return };
-        let start = address.wrapping_sub(event.data.as_ptr().addr());
-        if let (Some(before), Some(after)) =
-            (event.data.get(..start), event.data.get(start.saturating_add(text.bytes)..))
-        {
-            if self.name.as_deref() != event.event {
-                self.name = event.event.map(Box::from);
-            }
-            self.before.clear();
-            self.before.extend_from_slice(before);
-            self.after.clear();
-            self.after.extend_from_slice(after);
-        }
-    }
-
-    /// The length of the event's text, if the event is the remembered one but for that text. `before` ends
-    /// with the quote that opens a string and `after` begins with the quote that closes it, so what stands
-    /// between is that string if it has no quote, no escape and no control character, and is UTF-8.
-    fn text_of(&self, event: SseEvent<'_>) -> Option<usize> {
-        if self.before.is_empty() || self.name.as_deref() != event.event {
-            return None;
-        }
-        let text = event.data.strip_prefix(&self.before[..])?.strip_suffix(&self.after[..])?;
-        let plain = !text.is_empty() && text.iter().all(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\'));
-        (plain && std::str::from_utf8(text).is_ok()).then_some(text.len())
     }
 }

@@ -15,12 +15,14 @@ pub struct Sift {
     watch: Watch,
     /// The beginning of an unfinished event.
     held: Vec<Bytes>,
+    /// Whether the last block was left out.
+    dropped: bool,
 }
 
 impl Sift {
     /// A sieve at the start of a stream.
     pub fn new(dialect: Dialect) -> Self {
-        Self { watch: Watch::new(dialect), held: Vec::new() }
+        Self { watch: Watch::new(dialect), held: Vec::new(), dropped: false }
     }
 
     /// What has been seen so far.
@@ -33,22 +35,27 @@ impl Sift {
     ///
     /// Fails like [`Watch::push`]; what stood before the bad event is in `out`.
     pub fn push(&mut self, chunk: &Bytes, out: &mut Vec<Bytes>) -> Result<Seen, Fault> {
-        let Self { watch: Watch { scanner, eye }, held } = self;
-        // From where on nothing has been forwarded yet, and where the present block began.
-        let (mut from, mut begin) = (0, 0);
+        let Self { watch: Watch { scanner, eye }, held, dropped } = self;
+        // From where on nothing has been forwarded yet, and where the present block began. A LF that only
+        // completes the CRLF before it goes with what it completes.
+        let split = held.is_empty() && scanner.is_after_cr() && chunk.first() == Some(&b'\n');
+        let mut begin = usize::from(split);
+        let mut from = if *dropped { begin } else { 0 };
+        let mut first = true;
         let verdict = scanner.scan(chunk, |block| {
             let kind = block.event.map_or(Ok(Event::Other), |event| eye.look(event))?;
             if kind == Event::UsageOnly {
                 // What is held can only be the beginning of this event.
-                if begin == 0 {
+                if first {
                     held.clear();
                 }
                 forward(chunk, from, begin, out);
                 from = block.end;
-            } else if begin == 0 {
+            } else if first {
                 out.append(held);
             }
-            begin = block.end;
+            *dropped = kind == Event::UsageOnly;
+            (begin, first) = (block.end, false);
             Ok(())
         });
         forward(chunk, from, begin, out);
