@@ -17,6 +17,7 @@ mod piece;
 mod rejection;
 mod retry_after;
 mod said;
+mod splice;
 mod sse;
 mod watch;
 
@@ -26,7 +27,8 @@ pub use codec::{
 pub use decoder::StreamDecoder;
 pub use error::{encode_error, error_event, status_of};
 pub use openai::embeddings::{EmbeddingInput, EmbeddingsRequest, decode_embeddings, encode_embeddings};
-pub use peek::{Peek, Rewrite, Spans, peek, splice};
+pub use peek::{Peek, Spans, peek};
 pub use rejection::decode_error;
+pub use splice::{Rewrite, splice};
 pub use sse::{Scanner, SseEvent};
 pub use watch::{Seen, Sift, Watch};
