@@ -158,20 +158,10 @@ impl Http {
 
     /// A place on a connection that has just been opened, by this call or by one that it has waited for.
     async fn new_place(&self, connect_by: Moment) -> Result<(Place, Timing), Fault> {
-        let room = async {
-            let turn = self.shared.turn().await;
-            loop {
-                match self.shared.take() {
-                    Some(place) => return (turn, Some(place)),
-                    None if self.shared.told().await => {}
-                    None => return (turn, None),
-                }
-            }
-        };
-        let waited = tokio::time::timeout_at(clock::instant(connect_by), room).await;
+        let waited = tokio::time::timeout_at(clock::instant(connect_by), self.shared.turn()).await;
         let late = |_| dial::unreachable(&self.origin, "the connection was not open in time");
-        let (_turn, place) = waited.map_err(late)?;
-        if let Some(place) = place {
+        let _turn = waited.map_err(late)?;
+        if let Some(place) = self.shared.take() {
             return Ok((place, Timing::default()));
         }
         let Dialed { stream, http2, timing } = self.dialer.dial(connect_by).await?;

@@ -4,8 +4,9 @@
 //! calls get a further connection. Without that, a peer's limit stalls calls silently (hyper issues 2197 and
 //! 3623).
 
+use std::error::Error as _;
 use std::future::{Future as _, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -15,9 +16,8 @@ use bytes::Bytes;
 use http::Response;
 use http_body::Body as _;
 use http_body_util::Full;
-use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::client::conn::http2::{Builder, Connection as Http2Connection, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use types::{Code, Fault, Kind, Moment, Progress};
 
@@ -38,6 +38,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 pub(crate) struct Shared {
     connections: Mutex<Vec<Connection>>,
     idle_timeout: Duration,
+    /// Streams that the origin allowed when it last told.
+    limit: AtomicUsize,
     /// Whether the origin has spoken HTTP/2: then calls wait for one new connection rather than each
     /// opening its own.
     known: AtomicBool,
@@ -45,13 +47,15 @@ pub(crate) struct Shared {
     opening: tokio::sync::Mutex<()>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
     load: Arc<Load>,
-    /// Streams that the peer allows; `None` before it has told.
-    limit: watch::Receiver<Option<usize>>,
+    driver: Driver,
 }
+
+/// The connection itself, until it has ended: polled by its task, and asked for the peer's limit.
+type Driver = Arc<Mutex<Option<Pin<Box<Http2Connection<TokioIo<Stream>, Full<Bytes>, TokioExecutor>>>>>>;
 
 /// What a connection carries.
 #[derive(Debug)]
@@ -82,9 +86,8 @@ impl Drop for Taken {
 }
 
 impl Connection {
-    /// A place, if there is room. Before the peer has told its limit, there is room for the first call alone.
-    fn place(&self) -> Option<Place> {
-        let limit = self.limit.borrow().map_or(1, |limit| limit.min(STREAMS));
+    /// A place, if there is room for more than there are.
+    fn place(&self, limit: usize) -> Option<Place> {
         if self.load.streams.fetch_add(1, Ordering::Relaxed) < limit {
             return Some(Place { sender: self.sender.clone(), taken: Taken(Arc::clone(&self.load)) });
         }
@@ -92,12 +95,14 @@ impl Connection {
         None
     }
 
-    fn is_open(&self) -> bool {
-        !self.sender.is_closed() && !self.load.closing.load(Ordering::Relaxed)
+    /// Streams that the peer allows; `None` before it has told. It may change its mind at any time.
+    fn told(&self) -> Option<usize> {
+        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        driver.as_ref().map(|driver| driver.current_max_send_streams()).filter(|limit| *limit != UNTOLD)
     }
 
-    fn is_untold(&self) -> bool {
-        self.is_open() && self.limit.borrow().is_none()
+    fn is_open(&self) -> bool {
+        !self.sender.is_closed() && !self.load.closing.load(Ordering::Relaxed)
     }
 
     fn is_idle(&self, now: Moment, timeout: Duration) -> bool {
@@ -112,6 +117,7 @@ impl Shared {
         Self {
             connections: Mutex::default(),
             idle_timeout,
+            limit: AtomicUsize::new(STREAMS),
             known: AtomicBool::new(known),
             opening: tokio::sync::Mutex::default(),
         }
@@ -136,17 +142,13 @@ impl Shared {
     pub(crate) fn take(&self) -> Option<Place> {
         let mut connections = self.lock();
         connections.retain(Connection::is_open);
-        connections.iter().find_map(Connection::place)
-    }
-
-    /// Waits until a connection that is open has told how much it carries. `false`: there is none to wait for.
-    pub(crate) async fn told(&self) -> bool {
-        let untold =
-            self.lock().iter().find(|connection| connection.is_untold()).map(|one| one.limit.clone());
-        match untold {
-            Some(mut limit) => limit.wait_for(Option::is_some).await.is_ok(),
-            None => false,
-        }
+        connections.iter().find_map(|connection| {
+            if let Some(limit) = connection.told() {
+                self.limit.store(limit, Ordering::Relaxed);
+            }
+            // A connection that has not told yet allows what the one before it did.
+            connection.place(self.limit.load(Ordering::Relaxed).min(STREAMS))
+        })
     }
 
     /// Speaks the first words on a new connection and gives its first place.
@@ -164,23 +166,11 @@ impl Shared {
             closing: AtomicBool::new(false),
             used: AtomicU64::new(clock::now().as_nanos()),
         });
-        let (told, limit) = watch::channel(None);
-        tasks.spawn(async move {
-            let mut connection = pin!(connection);
-            let end = poll_fn(|cx| {
-                let end = connection.as_mut().poll(cx);
-                // The peer may change its mind at any time.
-                let now = Some(connection.current_max_send_streams()).filter(|limit| *limit != UNTOLD);
-                told.send_if_modified(|limit| std::mem::replace(limit, now) != now);
-                end
-            });
-            if let Err(error) = end.await {
-                tracing::debug!(%error, "an HTTP/2 connection ended");
-            }
-        });
+        let driver: Driver = Arc::new(Mutex::new(Some(Box::pin(connection))));
+        tasks.spawn(drive(Arc::clone(&driver)));
         self.known.store(true, Ordering::Relaxed);
-        let connection = Connection { sender, load, limit };
-        let place = connection.place().ok_or_else(|| Fault::internal("a new connection has no room"))?;
+        let connection = Connection { sender, load, driver };
+        let place = connection.place(1).ok_or_else(|| Fault::internal("a new connection has no room"))?;
         self.lock().push(connection);
         Ok(place)
     }
@@ -193,6 +183,22 @@ impl Shared {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Polls a connection until it ends, and then lets go of it: calls that still wait in it come back unharmed.
+async fn drive(driver: Driver) {
+    let end = poll_fn(|cx| {
+        let mut place = driver.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(connection) = place.as_mut() else { return Poll::Ready(Ok(())) };
+        let end = connection.as_mut().poll(cx);
+        if end.is_ready() {
+            *place = None;
+        }
+        end
+    });
+    if let Err(error) = end.await {
+        tracing::debug!(%error, "an HTTP/2 connection ended");
     }
 }
 
@@ -236,5 +242,8 @@ impl Body {
 
 fn broken(error: &hyper::Error, progress: Progress) -> Fault {
     let message = format!("the HTTP/2 connection failed: {error}");
+    // A refused stream was not looked at (RFC 9113 §8.7).
+    let reason = error.source().and_then(|source| source.downcast_ref::<h2::Error>()?.reason());
+    let progress = if reason == Some(h2::Reason::REFUSED_STREAM) { Progress::NothingSent } else { progress };
     Fault::new(Kind::NetworkTimeout, Code::Unreachable, message).with_progress(progress)
 }
