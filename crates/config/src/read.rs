@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod price;
 pub(crate) mod provider;
+pub(crate) mod provider_table;
 pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod simulated;
@@ -24,7 +25,7 @@ pub(crate) static ROOT: Section = Section {
         option("storage", Is::Section(&server::STORAGE), "see there", "Where things are kept."),
         option(
             "providers",
-            Is::Map(&Is::Kinds(&provider::KINDS)),
+            Is::Map(&Is::Kinds(&provider_table::KINDS)),
             "`local: { kind: local }`",
             "What answers calls.",
         ),
@@ -68,7 +69,11 @@ pub(crate) static ROOT: Section = Section {
 /// and the configuration then is of no use.
 pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
     let mut fields = Fields::open(&ROOT, root);
-    fields.integer::<u64>("version");
+    if let Some(at) = fields.value("version")
+        && at.node().raw().trim() != "1"
+    {
+        at.error("this version of Windlass reads version 1 of the format");
+    }
     let server_at = fields.section("server");
     let listen_at = fields.reader().cloned();
     let server = server::server(server_at);
@@ -119,8 +124,39 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
 /// The provider that a machine without configuration has.
 fn local_provider(base: policy::Timeouts) -> Provider {
     use crate::provider::{Kind, Models};
-    let mut fields = Fields::open(&provider::LOCAL, None);
+    let mut fields = Fields::open(&provider_table::LOCAL, None);
     let (local, models): (_, Models) = provider::local(&mut fields);
     let vendor = crate::catalogue::Vendor::None;
     Provider { name: "local".to_owned(), kind: Kind::Local(local), models, vendor, timeouts: base }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{Default, Section};
+    use policy::{Timeouts, retry};
+
+    fn unset(section: &Section, key: &str) -> &'static str {
+        match section.field(key).unwrap().default {
+            Default::Is(text) | Default::Unset(text) => text,
+            Default::Required => panic!("{key} is required"),
+        }
+    }
+
+    #[test]
+    fn the_tables_print_the_defaults_that_hold() {
+        let duration = |section, key| document::parse_duration(unset(section, key)).unwrap();
+        let timeouts = Timeouts {
+            connect: duration(&route::TIMEOUTS, "connect"),
+            first_token: duration(&route::TIMEOUTS, "first_token"),
+            idle: duration(&route::TIMEOUTS, "idle"),
+            total: duration(&route::TIMEOUTS, "total"),
+        };
+        assert_eq!(timeouts, Timeouts::default());
+        let retry = retry::Policy::default();
+        assert_eq!(unset(&route::RETRY, "attempts"), retry.attempts.to_string());
+        assert_eq!(duration(&route::RETRY, "base"), retry.base);
+        assert_eq!(duration(&route::RETRY, "max"), retry.max);
+        assert_eq!(retry.backoff, retry::Backoff::Exponential);
+    }
 }

@@ -115,14 +115,18 @@ impl Config {
 impl Allowed {
     /// May a key with this list use what it called `written` and what was found to mean `meaning`?
     pub fn allows(&self, written: &str, meaning: &Resolved<'_>) -> bool {
+        match meaning {
+            Resolved::Route(route) => self.covers(written, &route.name),
+            Resolved::Model(target) => self.covers(written, &target.to_string()),
+        }
+    }
+
+    /// The same, with what it means in full: a route's name or `provider/model`.
+    pub fn covers(&self, written: &str, full: &str) -> bool {
         let Self::These(names) = self else { return true };
-        let full = match meaning {
-            Resolved::Route(route) => route.name.clone(),
-            Resolved::Model(target) => target.to_string(),
-        };
         names.iter().any(|name| match name.strip_suffix('*') {
             Some(prefix) => full.starts_with(prefix) || written.starts_with(prefix),
-            None => *name == full || name == written,
+            None => name == full || name == written,
         })
     }
 }

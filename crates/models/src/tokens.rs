@@ -21,8 +21,9 @@ pub struct Count {
     pub exact: bool,
 }
 
-/// Counts the tokens of a text as `model` reads it. The first count with a vocabulary loads that (some
-/// tenths of a second, some tens of megabytes); after that time is linear in the text, whatever stands in it.
+/// Counts the tokens of a text as `model` reads it. The first count with a vocabulary loads that:
+/// about a tenth of a second and 65 MB for `o200k`, half of it for `cl100k`. After that time is linear in the
+/// text, whatever stands in it.
 /// Special tokens in the text are counted as the plain text that they are for a caller.
 pub fn count(model: &str, text: &str) -> Count {
     let family = Family::of(model);

@@ -1,6 +1,9 @@
 //! Configurations that are wrong: what a person is told.
 
+use proptest::prelude::*;
+
 use crate::given::{load, refused};
+use crate::good::EXAMPLE;
 
 #[test]
 fn all_problems_are_told_at_once() {
@@ -99,4 +102,23 @@ storage: { database: '${OPENAI_API_KEY}' }
     let report = refused(wrong);
     assert!(!report.contains("0123456789"), "{report}");
     assert!(report.matches("error:").count() >= 8, "{report}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever is done to a good file, reading it ends in a configuration or a report.
+    #[test]
+    fn nothing_makes_it_panic(edits in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..12, ".{0,6}"), 1..6)) {
+        let mut text: Vec<char> = EXAMPLE.chars().collect();
+        for (at, gone, new) in edits {
+            let at = at.index(text.len() + 1);
+            let end = (at + gone).min(text.len());
+            text.splice(at..end, new.chars());
+        }
+        if let Err(report) = load(&text.into_iter().collect::<String>()) {
+            prop_assert!(report.errors > 0);
+            prop_assert!(!report.to_string().contains("sk-openai"));
+        }
+    }
 }
