@@ -37,7 +37,7 @@ pub(crate) struct Declared {
 
 /// How an output comes about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Planning {
+pub(crate) enum Planning {
     /// A step's whole answer.
     Step(usize),
     /// The value of one expression.

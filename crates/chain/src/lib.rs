@@ -34,7 +34,7 @@ mod spec;
 mod template;
 
 pub use builder::{ChainBuilder, Step};
-pub use chain::{Chain, PlannedStep, Planning};
+pub use chain::{Chain, PlannedStep};
 pub use document::{Report, Source};
 pub use inputs::Inputs;
 pub use machine::{Command, Event, Machine, Spent, StepCall, StepResult};

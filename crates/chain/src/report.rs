@@ -100,6 +100,9 @@ pub struct StepReport {
     pub call: Option<CallId>,
     /// Whether a simulated provider answered.
     pub simulated: bool,
+    /// Whether the answer was cut off at `max_tokens`: what is there is not all.
+    #[serde(default)]
+    pub truncated: bool,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Fault>,
@@ -181,6 +184,7 @@ fn finished(name: &str, result: &StepResult) -> StepReport {
         attempts: result.attempts,
         call: result.call,
         simulated: result.simulated,
+        truncated: result.truncated,
         error: None,
     }
 }
@@ -200,6 +204,7 @@ fn report(name: &str, model: &str, status: StepStatus, spent: Spent) -> StepRepo
         attempts: spent.attempts,
         call: spent.call,
         simulated: false,
+        truncated: false,
         error: None,
     }
 }

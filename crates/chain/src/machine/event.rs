@@ -81,6 +81,9 @@ pub struct StepResult {
     pub call: Option<CallId>,
     /// Whether a simulated provider answered.
     pub simulated: bool,
+    /// Whether the answer was cut off at `max_tokens`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
 
 /// What a failed call took.
