@@ -26,6 +26,7 @@ exec 3<&0
 server=$!
 (read -r _ <&3; kill -TERM "$server"; sleep 5; kill -KILL 0) >/dev/null 2>&1 &
 exec 3<&-
+trap "" PIPE
 wait "$server"
 echo "the server ended with status $?" >&2
 kill -KILL 0
