@@ -1,1 +1,21 @@
-//! The drivers: call path, chain runner; telemetry; start and stop.
+//! The engine: calls and chain runs, driven.
+//!
+//! Everything that decides is pure and lives elsewhere (`policy`, `chain`, `wire`); this crate brings the
+//! clock, the sockets and the files to it. It knows no HTTP server: `server` and the command line are two
+//! callers of the same [`Engine`].
+
+mod call;
+mod chains;
+mod engine;
+mod estimates;
+mod ids;
+mod providers;
+mod runs;
+mod snapshot;
+mod start;
+
+pub use call::{About, Answered, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole};
+pub use chains::{Chains, ChainsError, Offered};
+pub use engine::Engine;
+pub use runs::{NewRun, Run, Seen};
+pub use start::{StartError, Started};

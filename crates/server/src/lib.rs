@@ -1,1 +1,19 @@
-//! HTTP: OpenAI and Anthropic dialects, native API, auth, health, metrics.
+//! HTTP in front of the engine: the vendors' dialects for applications, the native API for people.
+//!
+//! Only this crate listens. Calls take a short way: the connection's task matches the path, reads the body
+//! and polls the engine itself. Everything else goes through an ordinary router.
+
+mod body;
+mod calls;
+mod connection;
+mod head;
+mod health;
+mod listener;
+mod models;
+mod native;
+mod patience;
+mod reply;
+mod router;
+mod service;
+
+pub use listener::{BindError, Server};

@@ -39,7 +39,7 @@ const MAP: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("server", &["types", "wire", "config", "engine", "telemetry"]),
+    ("server", &["types", "wire", "config", "engine", "telemetry", "document", "chain", "store"]),
     (
         "windlass",
         &[

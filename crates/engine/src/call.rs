@@ -1,0 +1,93 @@
+//! The call path, on one page.
+//!
+//! ```text
+//! Parsed ──admit──▶ Admitted ──plan──▶ Planned ──attempt──▶ Answered ──settle──▶ Settled
+//! ```
+//!
+//! Each stage takes the one before by value, so none can be left out or run twice. All of it runs in the task
+//! that owns the caller's connection; dropping the future, or the stream that it gave, cancels the call,
+//! and its record settles it then ([`record`]). Caches and budgets will stand between `plan` and `attempt`.
+
+mod admit;
+mod attempt;
+mod joined;
+mod outgoing;
+mod plan;
+mod record;
+mod relay;
+mod reply;
+mod stream;
+mod tally;
+
+use std::sync::Arc;
+
+use types::ledger::Outcome;
+use types::{CallId, Fault, Moment};
+use wire::Peek;
+
+pub use admit::{Head, Step, Who};
+pub(crate) use plan::Plans;
+pub use plan::{Plan, Target};
+pub use record::Settled;
+pub use relay::Relay;
+pub use reply::{About, Answered, Inbound, Refusal, Whole};
+
+use crate::Engine;
+use crate::call::tally::Tally;
+use crate::snapshot::Snapshot;
+
+/// A body that is what its dialect says it is.
+pub(crate) struct Parsed<'a> {
+    call: CallId,
+    began: Moment,
+    inbound: &'a Inbound,
+    peek: Peek<'a>,
+}
+
+/// A caller that may call.
+pub(crate) struct Admitted<'a> {
+    parsed: Parsed<'a>,
+    snapshot: Arc<Snapshot>,
+    who: Who,
+}
+
+/// A call that knows where it goes.
+pub(crate) struct Planned<'a> {
+    admitted: Admitted<'a>,
+    plan: Arc<Plan>,
+    retry: policy::retry::Policy,
+    deadline: Option<Moment>,
+}
+
+impl Engine {
+    /// Answers one call: whole, or with a stream that has already brought its first content.
+    pub async fn call(&self, inbound: Inbound) -> Result<Answered, Refusal> {
+        let mut tally = Tally::begin(self, &inbound);
+        match self.answer(&inbound, &mut tally).await {
+            Ok(Answered::Stream(mut relay)) => {
+                relay.carry(tally);
+                Ok(Answered::Stream(relay))
+            }
+            Ok(whole) => {
+                tally.end(Outcome::Complete, None);
+                Ok(whole)
+            }
+            Err(fault) => Err(tally.refuse(fault)),
+        }
+    }
+
+    async fn answer(&self, inbound: &Inbound, tally: &mut Tally) -> Result<Answered, Fault> {
+        let parsed = parse(inbound, tally)?;
+        let admitted = self.admit(parsed)?;
+        let planned = self.plan(admitted)?;
+        tally.planned(&planned.plan.name, planned.admitted.who.key.as_ref());
+        self.attempt(planned, tally).await
+        // Each attempt's record settles itself: a whole answer's before it is returned from `attempt`, a
+        // stream's before its last byte leaves, a failed, cut or dropped one's where it ends.
+    }
+}
+
+fn parse<'a>(inbound: &'a Inbound, tally: &Tally) -> Result<Parsed<'a>, Fault> {
+    let peek = wire::peek(inbound.dialect, &inbound.body)?;
+    Ok(Parsed { call: tally.call(), began: tally.began(), inbound, peek })
+}

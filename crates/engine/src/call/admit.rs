@@ -1,0 +1,131 @@
+//! Who is calling, and may they? Limits and budgets will be taken here, all or none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use types::{Code, Fault, Kind, RunId};
+
+use crate::Engine;
+use crate::call::{Admitted, Parsed};
+
+/// What the request's headers said, already taken apart.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// The key that the caller showed; not to be logged.
+    pub key: Option<config::Secret>,
+    /// The tenant that it named; counts only where keys are off or the key is an administrator's.
+    pub tenant: Option<Arc<str>>,
+    /// The end user that it named.
+    pub user: Option<Arc<str>>,
+    /// The longest that it wants to wait.
+    pub deadline: Option<Duration>,
+    /// The trace that the call belongs to.
+    pub trace: Option<telemetry::trace::Context>,
+    /// Headers of the dialect that the provider should see.
+    pub passed: Vec<(HeaderName, HeaderValue)>,
+    /// The chain step that this call is. Steps were admitted with their run.
+    pub step: Option<Step>,
+    /// Whether the operator calls, from the command line or the library: whoever can read the configuration
+    /// needs no key of it.
+    pub operator: bool,
+}
+
+impl Head {
+    /// The head of a call that the operator makes on this machine: no key is asked for.
+    pub fn local() -> Self {
+        Self { operator: true, ..Self::default() }
+    }
+}
+
+/// The step of a run that a call serves.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The run.
+    pub run: RunId,
+    /// The step's name.
+    pub name: Arc<str>,
+    /// Who started the run.
+    pub who: Who,
+    /// How often it is asked, where the chain says.
+    pub retry: Option<policy::retry::Policy>,
+}
+
+/// A caller that is known.
+#[derive(Clone, Debug, Default)]
+pub struct Who {
+    /// The name of its key; `None` where keys are off.
+    pub key: Option<Arc<str>>,
+    /// Whose calls these are.
+    pub tenant: Option<Arc<str>>,
+    /// The end user.
+    pub user: Option<Arc<str>>,
+    /// What its key allows.
+    pub allowed: Option<Arc<config::Allowed>>,
+    /// Whether it may administer.
+    pub admin: bool,
+}
+
+impl Engine {
+    /// Who shows `head`. An error where keys are on and this one is not known.
+    pub fn identify(&self, head: &Head) -> Result<Who, Fault> {
+        if let Some(step) = &head.step {
+            return Ok(step.who.clone());
+        }
+        let snapshot = self.snapshot();
+        if head.operator || !snapshot.needs_key() {
+            return Ok(Who {
+                tenant: head.tenant.clone(),
+                user: head.user.clone(),
+                admin: true,
+                ..Who::default()
+            });
+        }
+        let Some(shown) = &head.key else {
+            return Err(bad_key("no API key was shown"));
+        };
+        let Some(key) = snapshot.key(&config::access::digest(shown.expose())) else {
+            return Err(bad_key("the API key is not known"));
+        };
+        let named = head.tenant.clone().filter(|_| key.admin);
+        Ok(Who {
+            key: Some(Arc::clone(&key.name)),
+            tenant: named.or_else(|| Some(Arc::clone(&key.tenant))),
+            user: head.user.clone(),
+            allowed: Some(Arc::clone(&key.allowed)),
+            admin: key.admin,
+        })
+    }
+
+    /// Whether new work is taken, and if not, why.
+    pub fn readiness(&self) -> Result<(), Fault> {
+        if self.is_stopping() {
+            return Err(Fault::new(Kind::ResourceExhausted, Code::Stopping, "this process is stopping")
+                .with_hint("try again: another replica will take the call"));
+        }
+        if self.spool_is_full() {
+            self.metrics().spool_refused();
+            let message = "the local disk takes no more ledger rows, so no call can be accounted for";
+            return Err(Fault::new(Kind::ResourceExhausted, Code::SpoolFull, message)
+                .with_hint("free space under storage.spool, or raise storage.spool_max"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn admit<'a>(&self, parsed: Parsed<'a>) -> Result<Admitted<'a>, Fault> {
+        // The steps of a run that was taken on are let finish.
+        if parsed.inbound.head.step.is_none() {
+            self.readiness()?;
+        }
+        let mut who = self.identify(&parsed.inbound.head)?;
+        if who.user.is_none() {
+            who.user = parsed.peek.user.as_deref().map(Arc::from);
+        }
+        Ok(Admitted { parsed, snapshot: self.snapshot(), who })
+    }
+}
+
+fn bad_key(message: &str) -> Fault {
+    Fault::new(Kind::Authentication, Code::BadKey, message)
+        .with_hint("send a key of this gateway as `Authorization: Bearer wl_…` or `x-api-key`")
+}

@@ -1,0 +1,253 @@
+//! The driver of the attempt machine: sends, waits and reports; decides nothing.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use policy::attempt::{Event, Machine, Send, Step};
+use types::ledger::Outcome;
+use types::{Code, Dialect, Fault, Kind, Moment, Progress, Retry, UsageSource};
+use upstream::{Body, Exchange, clock};
+use wire::Seen;
+
+use crate::Engine;
+use crate::call::joined::Joined;
+use crate::call::outgoing::{Made, Maker};
+use crate::call::record::Record;
+use crate::call::stream::Reader;
+use crate::call::tally::Tally;
+use crate::call::{About, Answered, Planned, Relay, Target, Whole};
+
+/// The largest whole answer, in bytes. Streams have no such bound: they are not kept.
+const MAX_ANSWER: usize = 64 << 20;
+/// How much of an error's body is read.
+const MAX_ERROR: usize = 64 << 10;
+
+impl Engine {
+    pub(super) async fn attempt(&self, planned: Planned<'_>, tally: &mut Tally) -> Result<Answered, Fault> {
+        let parsed = &planned.admitted.parsed;
+        let plan = &planned.plan;
+        let clock = (parsed.began, planned.deadline);
+        let mut machine =
+            Machine::new(plan.targets.len(), planned.retry, plan.timeouts, clock, self.ids().seed());
+        let maker = Maker::default();
+        let mut event = Event::Start;
+        let mut answer = None;
+        loop {
+            match machine.next(event, clock::now()) {
+                Step::Send(send) => {
+                    let Some(target) = plan.targets.get(send.target) else {
+                        return Err(Fault::internal("the attempt machine named a target that is not there"));
+                    };
+                    tally.attempted();
+                    let record = Record::begin(self, &planned, target, send, tally.context());
+                    event = match self.once(&planned, (target, send), &maker, (record, tally)).await {
+                        Ok(got) => {
+                            let stream = matches!(got, Answered::Stream(_));
+                            answer = Some(got);
+                            if stream { Event::Committed } else { Event::Completed }
+                        }
+                        Err(fault) => Event::Failed(fault),
+                    };
+                }
+                Step::Sleep(until) => {
+                    tokio::time::sleep_until(clock::instant(until)).await;
+                    event = Event::Woke;
+                }
+                // A stream goes on in its relay: after its first content nothing is tried again.
+                Step::Emit | Step::Finish(Ok(())) => {
+                    return answer.ok_or_else(|| Fault::internal("a call ended well without an answer"));
+                }
+                Step::Finish(Err(fault)) => return Err(fault),
+            }
+        }
+    }
+
+    /// One attempt, up to its whole answer or its first content.
+    async fn once(
+        &self,
+        planned: &Planned<'_>,
+        (target, send): (&Arc<Target>, Send),
+        maker: &Maker,
+        (mut record, tally): (Record, &mut Tally),
+    ) -> Result<Answered, Fault> {
+        let peek = &planned.admitted.parsed.peek;
+        let by = if peek.stream { send.first_token_by } else { send.total_by };
+        let result = match maker.make(planned, target, record.traceparent(), send.connect_by) {
+            Ok(made) => {
+                let deadline = clock::instant(by);
+                let work = self.exchange(planned, made, send, &mut record);
+                match tokio::time::timeout_at(deadline, work).await {
+                    Ok(result) => result,
+                    Err(_) => Err(silent(target, peek.stream)),
+                }
+            }
+            Err(fault) => Err(fault),
+        };
+        match result {
+            Ok(Got::Whole(body, about)) => {
+                let settled = record.end(Outcome::Complete, None);
+                tally.spent(settled.cost);
+                Ok(Answered::Whole(Whole { body, about, settled }))
+            }
+            Ok(Got::Stream(parts)) => Ok(Answered::Stream(Box::new(Relay::new(
+                *parts,
+                planned.admitted.parsed.inbound.dialect,
+                record,
+                send,
+            )))),
+            Err(fault) => {
+                let fault = fault.with_provider(&*target.provider.name);
+                tally.spent(record.fail(&fault).cost);
+                Err(fault)
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        planned: &Planned<'_>,
+        made: Made,
+        send: Send,
+        record: &mut Record,
+    ) -> Result<Got, Fault> {
+        let parsed = &planned.admitted.parsed;
+        let target = Arc::clone(record.target());
+        let Made { outgoing, dialect, usage_added } = made;
+        record.sent();
+        let mut exchange = target.provider.send(outgoing).await?;
+        record.answered(exchange.status.as_u16(), exchange.timing);
+        if !exchange.status.is_success() {
+            return Err(self.provider_error(dialect, exchange).await);
+        }
+        let about = About {
+            call: parsed.call,
+            provider: Arc::clone(&target.provider.name),
+            model: Arc::clone(&target.id),
+            attempts: send.attempt,
+            fallback: send.target > 0,
+            simulated: target.provider.is_simulated(),
+            request_id: request_id(&exchange.headers).cloned(),
+        };
+        if parsed.peek.stream {
+            let content_type =
+                exchange.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+            if !content_type.starts_with(b"text/event-stream") {
+                return Err(bad_answer("a stream was asked for and something else came"));
+            }
+            let meta =
+                wire::AnswerMeta { created: clock::wall(), model: &parsed.peek.model, call: parsed.call };
+            let inbound = parsed.inbound.dialect;
+            let reader = Reader::new((dialect, inbound), usage_added, parsed.peek.include_usage, &meta);
+            let parts = stream_start(exchange, reader, about).await?;
+            return Ok(Got::Stream(Box::new(parts)));
+        }
+        let body = collect(&mut exchange.body, MAX_ANSWER).await?;
+        if let Some(row) = record.row() {
+            let first_byte = exchange.timing.first_byte.unwrap_or_default();
+            row.timing.transfer = Some((clock::now() - exchange.sent_at).saturating_sub(first_byte));
+        }
+        let body = whole(planned, dialect, body, record)?;
+        Ok(Got::Whole(body, about))
+    }
+
+    async fn provider_error(&self, dialect: Dialect, mut exchange: Exchange) -> Fault {
+        let status = exchange.status.as_u16();
+        // An error whose body does not come is still that error.
+        let body = collect(&mut exchange.body, MAX_ERROR).await.unwrap_or_default();
+        let headers = exchange.headers;
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        wire::decode_error(dialect, status, &header, &body, clock::wall())
+    }
+}
+
+/// A whole answer in the caller's dialect, its usage taken down.
+fn whole(planned: &Planned<'_>, dialect: Dialect, body: Bytes, record: &mut Record) -> Result<Bytes, Fault> {
+    let parsed = &planned.admitted.parsed;
+    let inbound = parsed.inbound.dialect;
+    let (body, usage) = if dialect == inbound {
+        let usage = wire::answer_usage(dialect, &body)?;
+        (body, usage)
+    } else {
+        let answer = wire::decode_answer(dialect, &body)?;
+        let meta = wire::AnswerMeta { created: clock::wall(), model: &answer.model, call: parsed.call };
+        (wire::encode_answer(inbound, &answer, &meta), answer.usage)
+    };
+    match usage {
+        Some(usage) => record.know(usage, UsageSource::Reported),
+        None => record.know_partial(None, body.len() as u64),
+    }
+    Ok(body)
+}
+
+enum Got {
+    Whole(Bytes, About),
+    Stream(Box<Started>),
+}
+
+/// A stream whose first content has come.
+pub(super) struct Started {
+    pub(super) body: Body,
+    pub(super) reader: Reader,
+    pub(super) about: About,
+    /// What the caller is to be sent so far.
+    pub(super) out: Joined,
+    pub(super) sent_at: Moment,
+    pub(super) first_token_at: Moment,
+    /// Whether the provider said that it has failed, or that it is done, together with its first content.
+    pub(super) seen: Seen,
+}
+
+async fn stream_start(mut exchange: Exchange, mut reader: Reader, about: About) -> Result<Started, Fault> {
+    let mut out = Joined::default();
+    loop {
+        let chunk = poll_fn(|cx| exchange.body.poll_chunk(cx)).await;
+        let seen = match chunk {
+            Some(chunk) => reader.feed(&chunk?, &mut out)?,
+            None => reader.finish(&mut out)?,
+        };
+        // An error before any content is as good as an error status: the call may still go elsewhere.
+        if !seen.content {
+            if let Some(fault) = seen.failed {
+                return Err(fault.with_progress(Progress::PerhapsExecuted));
+            }
+            if !seen.complete {
+                continue;
+            }
+        }
+        let first_token_at = clock::now();
+        let Exchange { body, sent_at, .. } = exchange;
+        return Ok(Started { body, reader, about, out, sent_at, first_token_at, seen });
+    }
+}
+
+/// The whole body, up to `max` bytes.
+async fn collect(body: &mut Body, max: usize) -> Result<Bytes, Fault> {
+    let mut all = Joined::default();
+    while let Some(chunk) = poll_fn(|cx| body.poll_chunk(cx)).await {
+        let chunk = chunk?;
+        if all.len() + chunk.len() > max {
+            return Err(bad_answer(&format!("the answer is larger than {max} bytes")));
+        }
+        all.push(chunk);
+    }
+    Ok(all.take())
+}
+
+fn request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get("x-request-id").or_else(|| headers.get("request-id"))
+}
+
+fn silent(target: &Target, stream: bool) -> Fault {
+    let what =
+        if stream { "no content came within the first-token deadline" } else { "no answer came in time" };
+    Fault::new(Kind::NetworkTimeout, Code::Timeout, format!("{} is silent: {what}", target.provider.name))
+        .with_progress(Progress::PerhapsExecuted)
+}
+
+fn bad_answer(message: &str) -> Fault {
+    Fault::new(Kind::InvalidResponse, Code::BadAnswer, message)
+        .with_progress(Progress::PerhapsExecuted)
+        .with_retry(Retry::Maybe)
+}

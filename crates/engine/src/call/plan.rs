@@ -1,0 +1,144 @@
+//! Where a call goes: the models behind the name that the caller wrote, ready to be asked.
+//!
+//! A plan is made once per name and configuration, and then shared: making it looks up the price list.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use config::{Config, Resolved, Route};
+use policy::{Timeouts, retry};
+use types::{Code, Fault, Kind, Money, Price, Usage};
+use upstream::Provider;
+
+use crate::Engine;
+use crate::call::{Admitted, Planned};
+use crate::snapshot::Snapshot;
+
+/// Names that a provider without a list of models may make us remember.
+const MAX_PLANS: usize = 1_000;
+
+/// What a model name means.
+#[derive(Debug)]
+pub struct Plan {
+    /// The name as the caller wrote it.
+    pub name: Arc<str>,
+    /// What it stands for: `provider/model`, or the route's name.
+    pub meaning: Arc<str>,
+    /// The models, first choice first. Never empty.
+    pub targets: Vec<Arc<Target>>,
+    /// How often each is asked.
+    pub retry: retry::Policy,
+    /// Deadlines.
+    pub timeouts: Timeouts,
+}
+
+/// One model at one provider.
+#[derive(Debug)]
+pub struct Target {
+    /// The provider.
+    pub provider: Arc<Provider>,
+    /// The provider's name of the model.
+    pub id: Arc<str>,
+    /// The price; `None`: unknown.
+    pub price: Option<Price>,
+    /// The model's context in tokens, if known.
+    pub context_tokens: Option<u64>,
+    /// Where its figures go.
+    pub(crate) metrics: Arc<telemetry::metrics::Target>,
+}
+
+impl Target {
+    /// What `usage` costs here; `None`: unknown.
+    pub fn cost(&self, usage: &Usage) -> Option<Money> {
+        self.price.as_ref().map(|price| price.cost(usage))
+    }
+}
+
+/// The plans of one configuration, by name. Read without a lock; a new one is added by copying, at most
+/// [`MAX_PLANS`] times.
+#[derive(Debug, Default)]
+pub(crate) struct Plans {
+    by_name: ArcSwap<HashMap<Arc<str>, Arc<Plan>>>,
+}
+
+impl Plans {
+    fn get(&self, name: &str) -> Option<Arc<Plan>> {
+        self.by_name.load().get(name).cloned()
+    }
+
+    fn add(&self, plan: &Arc<Plan>) {
+        self.by_name.rcu(|plans| {
+            if plans.len() >= MAX_PLANS {
+                return Arc::clone(plans);
+            }
+            let mut more = HashMap::clone(plans);
+            more.insert(Arc::clone(&plan.name), Arc::clone(plan));
+            Arc::new(more)
+        });
+    }
+}
+
+impl Engine {
+    pub(super) fn plan<'a>(&self, admitted: Admitted<'a>) -> Result<Planned<'a>, Fault> {
+        let name = &*admitted.parsed.peek.model;
+        let plan = self.plan_for(&admitted.snapshot, name)?;
+        if let Some(allowed) = &admitted.who.allowed
+            && !allowed.covers(name, &plan.meaning)
+        {
+            let message = format!("this key may not use the model `{name}`");
+            return Err(Fault::new(Kind::Authentication, Code::Forbidden, message)
+                .with_param("model")
+                .with_hint("ask the operator to add it to the key's `models`"));
+        }
+        let head = &admitted.parsed.inbound.head;
+        let deadline = head.deadline.map(|wait| admitted.parsed.began + wait);
+        let retry = head.step.as_ref().and_then(|step| step.retry).unwrap_or(plan.retry);
+        Ok(Planned { admitted, plan, retry, deadline })
+    }
+
+    /// The plan for a model name.
+    pub(crate) fn plan_for(&self, snapshot: &Snapshot, name: &str) -> Result<Arc<Plan>, Fault> {
+        if let Some(plan) = snapshot.plans().get(name) {
+            return Ok(plan);
+        }
+        let plan = Arc::new(make(snapshot, name)?);
+        snapshot.plans().add(&plan);
+        Ok(plan)
+    }
+}
+
+fn make(snapshot: &Snapshot, name: &str) -> Result<Plan, Fault> {
+    let config = snapshot.config();
+    let resolved = config.resolve(name).ok_or_else(|| unknown(config, name))?;
+    let (targets, route): (&[config::Target], Option<&Route>) = match &resolved {
+        Resolved::Route(route) => (&route.targets, Some(route)),
+        Resolved::Model(target) => (std::slice::from_ref(target), None),
+    };
+    let targets: Vec<_> = targets.iter().map(|target| snapshot.target(target)).collect::<Result<_, _>>()?;
+    let first = targets.first().ok_or_else(|| Fault::internal("a route without models"))?;
+    let base = config.provider(&first.provider.name).map(|provider| provider.timeouts).unwrap_or_default();
+    Ok(Plan {
+        name: Arc::from(name),
+        meaning: match &resolved {
+            Resolved::Route(route) => Arc::from(route.name.as_str()),
+            Resolved::Model(target) => Arc::from(target.to_string()),
+        },
+        targets,
+        retry: route.map_or(config.retry, |route| route.retry),
+        // A route's call has one clock: its first model's provider says what the route leaves open.
+        timeouts: route.map_or(base, |route| route.timeouts.over(base)),
+    })
+}
+
+fn unknown(config: &Config, name: &str) -> Fault {
+    let names = config.model_names();
+    let near = document::closest(name, names.iter().map(String::as_str));
+    let shown = if name.len() > 100 { "that name" } else { name };
+    let fault =
+        Fault::invalid(Code::UnknownModel, "model", format!("no model, route or alias is called `{shown}`"));
+    match near {
+        Some(near) => fault.with_hint(format!("did you mean `{near}`? GET /v1/models lists all")),
+        None => fault.with_hint("write `provider/model` or a route's name; GET /v1/models lists them"),
+    }
+}

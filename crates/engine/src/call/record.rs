@@ -1,0 +1,187 @@
+//! One attempt's row, from its first moment to the ledger.
+//!
+//! A record ends exactly once: by [`Record::end`], or by being dropped, which is how a call ends whose caller
+//! hung up, whose process stops, or whose code panicked. That is work in `Drop`, against the house's habit:
+//! there is no other place that all ways out pass. It is one bounded append to the spool, never a wait.
+
+use std::sync::Arc;
+
+use telemetry::trace::{Context, SpanId};
+use types::ledger::{Outcome, Row};
+use types::{AttemptKey, Fault, Moment, Money, Progress, Timing, Usage, UsageSource};
+use upstream::clock;
+
+use crate::Engine;
+use crate::call::{Planned, Target};
+
+/// What an attempt came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settled {
+    /// Tokens.
+    pub usage: Usage,
+    /// How they are known.
+    pub source: UsageSource,
+    /// What they cost; `None`: the price is unknown.
+    pub cost: Option<Money>,
+    /// Where the time went.
+    pub timing: Timing,
+}
+
+/// An attempt that is going on.
+pub(crate) struct Record {
+    engine: Engine,
+    target: Arc<Target>,
+    context: Context,
+    began: Moment,
+    /// Gone once the row is in the spool.
+    row: Option<Box<Row>>,
+    /// Our own guess at the input's tokens, before any factor: what calibration compares with the truth.
+    rough_input: u64,
+}
+
+impl Record {
+    /// Begins the record of attempt number `attempt`.
+    pub(super) fn begin(
+        engine: &Engine,
+        planned: &Planned<'_>,
+        target: &Arc<Target>,
+        attempt: policy::attempt::Send,
+        context: Context,
+    ) -> Self {
+        let parsed = &planned.admitted.parsed;
+        let who = &planned.admitted.who;
+        let step = parsed.inbound.head.step.as_ref();
+        let row = Row {
+            key: AttemptKey { call: parsed.call, attempt: attempt.attempt },
+            at: clock::wall(),
+            trace: context.trace,
+            caller: who.key.clone(),
+            tenant: who.tenant.clone(),
+            user: who.user.clone(),
+            asked: Arc::clone(&planned.plan.name),
+            provider: Arc::clone(&target.provider.name),
+            model: Arc::clone(&target.id),
+            dialect: parsed.inbound.dialect,
+            streamed: parsed.peek.stream,
+            fallback: attempt.target > 0,
+            simulated: target.provider.is_simulated(),
+            outcome: Outcome::Failed,
+            status: None,
+            fault: None,
+            code: None,
+            usage: Usage::default(),
+            usage_source: UsageSource::None,
+            cost: None,
+            timing: Timing::default(),
+            run: step.map(|step| step.run),
+            step: step.map(|step| Arc::clone(&step.name)),
+        };
+        Self {
+            engine: engine.clone(),
+            target: Arc::clone(target),
+            context,
+            began: clock::now(),
+            row: Some(Box::new(row)),
+            rough_input: models::tokens::rough(parsed.inbound.body.len()),
+        }
+    }
+
+    /// The trace context that the provider is sent: this attempt's own span.
+    pub(super) fn traceparent(&self) -> Option<http::HeaderValue> {
+        let key = self.row.as_ref()?.key;
+        let span = SpanId::from(key.call).child(key.attempt.into());
+        let sampled = self.engine.exporter().sampled(&self.context);
+        http::HeaderValue::from_bytes(self.context.traceparent(span, sampled).as_bytes()).ok()
+    }
+
+    pub(super) fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// The row, while it may still be changed.
+    pub(super) fn row(&mut self) -> Option<&mut Row> {
+        self.row.as_deref_mut()
+    }
+
+    /// The answer's head has come: from here on the attempt costs something, however it ends.
+    pub(super) fn answered(&mut self, status: u16, timing: Timing) {
+        if let Some(row) = &mut self.row {
+            row.status = Some(status);
+            row.timing = timing;
+        }
+    }
+
+    /// The request is on its way: if nothing better is learned, its input counts as read.
+    pub(super) fn sent(&mut self) {
+        let usage = Usage::plain(self.estimate(self.rough_input), 0);
+        self.know(usage, UsageSource::Estimated);
+    }
+
+    /// What is known of the usage so far. A reported figure replaces every estimate.
+    pub(super) fn know(&mut self, usage: Usage, source: UsageSource) {
+        if let Some(row) = &mut self.row {
+            row.usage = usage;
+            row.usage_source = source;
+        }
+    }
+
+    /// Part of the answer was seen and the provider said nothing of usage: an estimate, labelled as one.
+    pub(super) fn know_partial(&mut self, reported: Option<Usage>, text_bytes: u64) {
+        let output = self.estimate(models::tokens::rough(usize::try_from(text_bytes).unwrap_or(usize::MAX)));
+        match reported {
+            // Anthropic tells the input at the start and the output at the end: keep what is larger.
+            Some(usage) => {
+                let output = usage.output.max(output);
+                self.know(Usage { output, ..usage }, UsageSource::Estimated);
+            }
+            None => self.know(Usage::plain(self.estimate(self.rough_input), output), UsageSource::Estimated),
+        }
+    }
+
+    fn estimate(&self, rough: u64) -> u64 {
+        self.engine.estimates().correct(&self.target.id, rough)
+    }
+
+    /// The attempt is over.
+    pub(super) fn end(mut self, outcome: Outcome, fault: Option<&Fault>) -> Settled {
+        self.settle(outcome, fault).unwrap_or_default()
+    }
+
+    /// The attempt failed before the caller saw anything of it.
+    pub(super) fn fail(mut self, fault: &Fault) -> Settled {
+        if let Some(row) = &mut self.row {
+            row.status = row.status.or(fault.status);
+            if fault.progress == Progress::NothingSent {
+                row.usage = Usage::default();
+                row.usage_source = UsageSource::None;
+            }
+        }
+        self.settle(Outcome::Failed, Some(fault)).unwrap_or_default()
+    }
+
+    fn settle(&mut self, outcome: Outcome, fault: Option<&Fault>) -> Option<Settled> {
+        let mut row = self.row.take()?;
+        row.outcome = outcome;
+        row.fault = fault.map(|fault| fault.kind);
+        row.code = fault.map(|fault| fault.code);
+        row.timing.total = Some(clock::now() - self.began);
+        row.cost = match row.usage_source {
+            // Nothing was used, so nothing is owed, whatever the price.
+            UsageSource::None => Some(Money::ZERO),
+            UsageSource::Reported | UsageSource::Counted | UsageSource::Estimated => {
+                self.target.cost(&row.usage)
+            }
+        };
+        self.engine.settled(&self.target, &row, self.rough_input, &self.context, fault);
+        Some(Settled { usage: row.usage, source: row.usage_source, cost: row.cost, timing: row.timing })
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if self.row.is_none() {
+            return;
+        }
+        self.settle(self.engine.why_dropped(), None);
+    }
+}

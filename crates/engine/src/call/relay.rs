@@ -1,0 +1,237 @@
+//! A committed stream on its way to the caller.
+//!
+//! A [`Relay`] is an HTTP body: the task that owns the caller's connection polls it, and it polls the
+//! provider's connection in turn, so a chunk never changes tasks. Dropping it, which is what happens when
+//! the caller hangs up, drops the provider's connection and settles the record.
+//!
+//! The row is in the spool before the last bytes leave: what a caller has seen whole is accounted for.
+
+use std::convert::Infallible;
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Frame;
+use policy::attempt::Send;
+use tokio::time::{Instant, Sleep};
+use types::ledger::Outcome;
+use types::{Code, Dialect, Fault, Kind, Moment, Money, Progress, UsageSource};
+use upstream::{Body, clock};
+use wire::Seen;
+
+use crate::call::About;
+use crate::call::attempt::Started;
+use crate::call::joined::Joined;
+use crate::call::record::Record;
+use crate::call::stream::Reader;
+use crate::call::tally::Tally;
+
+/// Bytes that may wait to be passed on before the rest of the stream is read.
+const MAX_JOINED: usize = 64 << 10;
+/// How long after the end marker the provider may take to close its answer. Its connection can then be used
+/// again; the caller does not wait longer than this for that.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// A stream to pass on.
+pub struct Relay {
+    /// What the answer's headers tell.
+    pub about: About,
+    dialect: Dialect,
+    /// The provider's side; gone once it has ended.
+    body: Option<Body>,
+    reader: Reader,
+    out: Joined,
+    /// Gone once the row is in the spool.
+    record: Option<Record>,
+    /// The call as a whole; told when the record is settled, and counted as in flight until then.
+    tally: Option<Tally>,
+    /// How the stream ended, if it did before the tally came.
+    ended: Option<(Outcome, Option<Fault>, Option<Money>)>,
+    idle: Duration,
+    total_by: Moment,
+    sent_at: Moment,
+    /// Since when nothing has come.
+    waiting: Option<Moment>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Relay {
+    pub(super) fn new(started: Started, dialect: Dialect, mut record: Record, send: Send) -> Self {
+        let Started { body, reader, about, out, sent_at, first_token_at, seen } = started;
+        if let Some(row) = record.row() {
+            row.timing.first_token = Some(first_token_at - sent_at);
+        }
+        let timer = Box::pin(tokio::time::sleep_until(clock::instant(send.total_by)));
+        let mut relay = Self {
+            about,
+            dialect,
+            body: Some(body),
+            reader,
+            out,
+            record: Some(record),
+            tally: None,
+            ended: None,
+            idle: send.idle,
+            total_by: send.total_by,
+            sent_at,
+            waiting: None,
+            timer,
+        };
+        relay.note(seen);
+        relay
+    }
+
+    /// What the caller is to be sent next; `None` at the end.
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        while let Some(body) = &mut self.body
+            && self.out.len() < MAX_JOINED
+        {
+            match body.poll_chunk(cx) {
+                Poll::Ready(Some(Ok(chunk))) => {
+                    self.waiting = None;
+                    match self.reader.feed(&chunk, &mut self.out) {
+                        Ok(seen) => self.note(seen),
+                        Err(fault) => self.broken(Outcome::Cut, &fault),
+                    }
+                }
+                Poll::Ready(Some(Err(fault))) => self.broken(Outcome::Cut, &fault),
+                Poll::Ready(None) => {
+                    self.body = None;
+                    match self.reader.finish(&mut self.out) {
+                        Ok(seen) => self.note(seen),
+                        Err(fault) => self.broken(Outcome::Cut, &fault),
+                    }
+                }
+                Poll::Pending if !self.out.is_empty() => break,
+                Poll::Pending => match self.overdue(cx) {
+                    None => return Poll::Pending,
+                    Some((outcome, fault)) => self.broken(outcome, &fault),
+                },
+            }
+        }
+        Poll::Ready(if self.out.is_empty() { None } else { Some(self.out.take()) })
+    }
+
+    /// Takes in what a piece of the stream brought.
+    fn note(&mut self, seen: Seen) {
+        if let Some(fault) = seen.failed {
+            self.broken(Outcome::Cut, &fault);
+        } else if seen.complete {
+            self.settle(Outcome::Complete, None);
+        }
+    }
+
+    /// The stream will not be whole: the caller is told so, in its dialect, and the ledger too.
+    fn broken(&mut self, outcome: Outcome, fault: &Fault) {
+        self.body = None;
+        // After the end marker nothing can be missing: a late error concerns the connection, not the answer.
+        if self.record.is_none() {
+            return;
+        }
+        let fault = fault.clone().with_progress(Progress::Streaming).with_provider(&*self.about.provider);
+        self.out.push(wire::error_event(self.dialect, &fault, Some(self.about.call)));
+        self.settle(outcome, Some(&fault));
+    }
+
+    fn settle(&mut self, outcome: Outcome, fault: Option<&Fault>) {
+        let Some(mut record) = self.record.take() else { return };
+        self.account(&mut record);
+        let settled = record.end(outcome, fault);
+        self.ended = Some((outcome, fault.cloned(), settled.cost));
+        self.tell();
+    }
+
+    /// Takes the call's tally along: the call lasts as long as its stream.
+    pub(super) fn carry(&mut self, tally: Tally) {
+        self.tally = Some(tally);
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        if self.tally.is_some()
+            && let Some((outcome, fault, cost)) = self.ended.take()
+            && let Some(mut tally) = self.tally.take()
+        {
+            tally.spent(cost);
+            tally.end(outcome, fault.as_ref());
+        }
+    }
+
+    /// Puts into the row what the stream has shown so far.
+    fn account(&self, record: &mut Record) {
+        match self.reader.usage() {
+            Some(usage) if self.reader.is_complete() => record.know(usage, UsageSource::Reported),
+            reported => record.know_partial(reported, self.reader.text_bytes()),
+        }
+        if let Some(row) = record.row() {
+            let first_byte = row.timing.first_byte.unwrap_or_default();
+            row.timing.transfer = Some((clock::now() - self.sent_at).saturating_sub(first_byte));
+        }
+    }
+
+    /// Whether a deadline has passed while nothing came. One timer serves all deadlines: it is set when it
+    /// fires, not when a chunk comes, because chunks are many and silences few.
+    fn overdue(&mut self, cx: &mut Context<'_>) -> Option<(Outcome, Fault)> {
+        let now = clock::now();
+        let since = *self.waiting.get_or_insert(now);
+        let patience = if self.record.is_none() { LINGER } else { self.idle };
+        let by = (since + patience).min(self.total_by);
+        if now >= by {
+            return Some(self.too_late(now));
+        }
+        let by = clock::instant(by);
+        if self.timer.deadline() > by || self.timer.is_elapsed() {
+            self.timer.as_mut().reset(by);
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= by {
+                return Some(self.too_late(clock::moment(by)));
+            }
+            self.timer.as_mut().reset(by);
+        }
+        None
+    }
+
+    fn too_late(&self, now: Moment) -> (Outcome, Fault) {
+        let (code, message) = if now >= self.total_by {
+            (Code::Timeout, "the call's deadline passed while the answer was streaming".to_owned())
+        } else {
+            (Code::StreamStalled, format!("the stream went silent for {:?}", self.idle))
+        };
+        (Outcome::Stalled, Fault::new(Kind::NetworkTimeout, code, message))
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // The caller hung up, or the process stops: what it has seen so far is accounted for. The record's
+        // own drop knows which of the two it was.
+        if let Some(mut record) = self.record.take() {
+            self.account(&mut record);
+        }
+    }
+}
+
+impl http_body::Body for Relay {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.get_mut().poll_bytes(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_none() && self.out.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").field("about", &self.about).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,74 @@
+//! What goes into the call path and what comes out of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use types::{CallId, Dialect, Fault, Money, TraceId};
+
+use crate::call::{Head, Relay, Settled};
+
+/// A call as it came in.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// The caller's dialect.
+    pub dialect: Dialect,
+    /// The body.
+    pub body: Bytes,
+    /// What the headers said.
+    pub head: Head,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Answered {
+    /// All of it.
+    Whole(Whole),
+    /// A stream, committed: its first content is there.
+    Stream(Box<Relay>),
+}
+
+/// A whole answer, in the caller's dialect.
+#[derive(Debug)]
+pub struct Whole {
+    /// The body.
+    pub body: Bytes,
+    /// What the answer's headers tell.
+    pub about: About,
+    /// What it came to.
+    pub settled: Settled,
+}
+
+/// What an answer's headers tell about the call.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The call.
+    pub call: CallId,
+    /// Who answered.
+    pub provider: Arc<str>,
+    /// With which model.
+    pub model: Arc<str>,
+    /// Attempts made, this one included.
+    pub attempts: u16,
+    /// Whether it was not the route's first choice.
+    pub fallback: bool,
+    /// Whether the answer is made up.
+    pub simulated: bool,
+    /// The provider's id for the request.
+    pub request_id: Option<HeaderValue>,
+}
+
+/// A call that was not answered.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The call.
+    pub call: CallId,
+    /// Its trace.
+    pub trace: TraceId,
+    /// Attempts made.
+    pub attempts: u16,
+    /// What they cost; `None`: unknown.
+    pub cost: Option<Money>,
+    /// Why.
+    pub fault: Fault,
+}

@@ -1,0 +1,160 @@
+//! Reading a stream while it passes: watched where the dialects agree, translated where they do not.
+
+use bytes::{Bytes, BytesMut};
+use types::chat::Event;
+use types::{Dialect, Fault, Usage};
+use wire::{Seen, Sift, StreamDecoder, StreamEncoder, Watch};
+
+use crate::call::joined::Joined;
+
+/// Reads one stream.
+#[derive(Debug)]
+pub(super) enum Reader {
+    /// The same dialect on both sides: bytes pass as they come.
+    Watched(Box<Watch>),
+    /// The same, but for the usage that we asked for and the caller did not.
+    Sifted(Box<Sifted>),
+    /// Two dialects: events are read and written anew.
+    Translated(Box<Translated>),
+}
+
+#[derive(Debug)]
+pub(super) struct Sifted {
+    sift: Sift,
+    pieces: Vec<Bytes>,
+}
+
+#[derive(Debug)]
+pub(super) struct Translated {
+    decoder: StreamDecoder,
+    encoder: StreamEncoder,
+    events: Vec<Event>,
+    usage: Option<Usage>,
+    text_bytes: u64,
+    content: bool,
+    complete: bool,
+}
+
+impl Reader {
+    /// A reader for a stream that comes in the first dialect and leaves in the second.
+    pub(super) fn new(
+        (from, to): (Dialect, Dialect),
+        usage_added: bool,
+        include_usage: bool,
+        meta: &wire::AnswerMeta<'_>,
+    ) -> Self {
+        if from == to {
+            return if usage_added {
+                Self::Sifted(Box::new(Sifted { sift: Sift::new(from), pieces: Vec::new() }))
+            } else {
+                Self::Watched(Box::new(Watch::new(from)))
+            };
+        }
+        Self::Translated(Box::new(Translated {
+            decoder: StreamDecoder::new(from),
+            encoder: StreamEncoder::new(to, meta, include_usage),
+            events: Vec::new(),
+            usage: None,
+            text_bytes: 0,
+            content: false,
+            complete: false,
+        }))
+    }
+
+    /// Takes a piece of the stream, and adds to `out` what the caller is to be sent.
+    pub(super) fn feed(&mut self, chunk: &Bytes, out: &mut Joined) -> Result<Seen, Fault> {
+        match self {
+            Self::Watched(watch) => {
+                let seen = watch.push(chunk)?;
+                out.push(chunk.clone());
+                Ok(seen)
+            }
+            Self::Sifted(sifted) => {
+                let seen = sifted.sift.push(chunk, &mut sifted.pieces);
+                sifted.pieces.drain(..).for_each(|piece| out.push(piece));
+                seen
+            }
+            Self::Translated(translated) => {
+                translated.decoder.push(chunk, &mut translated.events)?;
+                Ok(translated.write(out))
+            }
+        }
+    }
+
+    /// The stream has ended. Fails with `StreamCut` if its end marker never came.
+    pub(super) fn finish(&mut self, out: &mut Joined) -> Result<Seen, Fault> {
+        match self {
+            Self::Watched(watch) => watch.finish(),
+            Self::Sifted(sifted) => {
+                let seen = sifted.sift.finish(&mut sifted.pieces);
+                sifted.pieces.drain(..).for_each(|piece| out.push(piece));
+                seen
+            }
+            Self::Translated(translated) => {
+                translated.decoder.finish(&mut translated.events)?;
+                Ok(translated.write(out))
+            }
+        }
+    }
+
+    /// The provider's figure so far.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Watched(watch) => watch.usage(),
+            Self::Sifted(sifted) => sifted.sift.watch().usage(),
+            Self::Translated(translated) => translated.usage,
+        }
+    }
+
+    /// Bytes of answer text so far.
+    pub(super) fn text_bytes(&self) -> u64 {
+        match self {
+            Self::Watched(watch) => watch.text_bytes(),
+            Self::Sifted(sifted) => sifted.sift.watch().text_bytes(),
+            Self::Translated(translated) => translated.text_bytes,
+        }
+    }
+
+    /// Whether the end marker has come.
+    pub(super) fn is_complete(&self) -> bool {
+        match self {
+            Self::Watched(watch) => watch.is_complete(),
+            Self::Sifted(sifted) => sifted.sift.watch().is_complete(),
+            Self::Translated(translated) => translated.complete,
+        }
+    }
+}
+
+impl Translated {
+    /// Writes what has been read, in the caller's dialect.
+    fn write(&mut self, out: &mut Joined) -> Seen {
+        let mut written = BytesMut::new();
+        let mut failed = None;
+        for event in self.events.drain(..) {
+            self.content |= event.is_content();
+            match &event {
+                Event::Text { text, .. } | Event::Thinking { text, .. } | Event::Refusal { text, .. } => {
+                    self.text_bytes += text.len() as u64;
+                }
+                Event::ToolArguments { json, .. } => self.text_bytes += json.len() as u64,
+                Event::Usage(usage) | Event::Start { usage: Some(usage), .. } => self.usage = Some(*usage),
+                Event::Done => self.complete = true,
+                Event::Failed(fault) => {
+                    // The relay writes the error event, with the call's id in it.
+                    failed = Some(fault.clone());
+                    continue;
+                }
+                Event::Start { .. }
+                | Event::ThinkingSignature { .. }
+                | Event::HiddenThinking { .. }
+                | Event::ToolStart { .. }
+                | Event::Stop { .. } => {}
+            }
+            self.encoder.event(&event, &mut written);
+        }
+        if !written.is_empty() {
+            out.push(written.freeze());
+        }
+        Seen { content: self.content, complete: self.complete, failed }
+    }
+}

@@ -1,0 +1,142 @@
+//! A call as a whole, over all its attempts: in flight while it lasts, told once when it has ended.
+//!
+//! Like a [`Record`](super::record::Record) it ends by being dropped where nobody ended it before.
+
+use std::sync::Arc;
+
+use telemetry::log::CallEnd;
+use telemetry::metrics::InFlight as Gauge;
+use telemetry::trace::{CallSpan, Context};
+use types::ledger::Outcome;
+use types::{CallId, Dialect, Fault, Moment, Money, Timestamp, TraceId};
+use upstream::clock;
+
+use crate::Engine;
+use crate::call::{Inbound, Refusal};
+
+/// A call that is going on.
+pub(crate) struct Tally {
+    engine: Engine,
+    call: CallId,
+    context: Context,
+    dialect: Dialect,
+    /// What the caller asked for, once that is known.
+    asked: Option<Arc<str>>,
+    caller: Option<Arc<str>>,
+    start: Timestamp,
+    began: Moment,
+    attempts: u16,
+    cost: Option<Money>,
+    told: bool,
+    _gauge: Gauge,
+}
+
+impl Tally {
+    pub(super) fn begin(engine: &Engine, inbound: &Inbound) -> Self {
+        let call = engine.ids().call();
+        let given = inbound.head.trace;
+        engine.enter();
+        Self {
+            call,
+            context: given.unwrap_or_else(|| Context::root(TraceId::from(call))),
+            dialect: inbound.dialect,
+            asked: None,
+            caller: None,
+            start: clock::wall(),
+            began: clock::now(),
+            attempts: 0,
+            cost: Some(Money::ZERO),
+            told: false,
+            _gauge: engine.metrics().call_started(),
+            engine: engine.clone(),
+        }
+    }
+
+    pub(super) const fn call(&self) -> CallId {
+        self.call
+    }
+
+    pub(super) const fn began(&self) -> Moment {
+        self.began
+    }
+
+    pub(super) const fn context(&self) -> Context {
+        self.context
+    }
+
+    /// What the call turned out to be.
+    pub(super) fn planned(&mut self, asked: &Arc<str>, caller: Option<&Arc<str>>) {
+        self.asked = Some(Arc::clone(asked));
+        self.caller = caller.cloned();
+    }
+
+    /// One more attempt was made.
+    pub(super) fn attempted(&mut self) {
+        self.attempts += 1;
+    }
+
+    /// What an attempt cost; unknown once makes the whole unknown.
+    pub(super) fn spent(&mut self, cost: Option<Money>) {
+        self.cost = self.cost.and_then(|sum| Some(sum + cost?));
+    }
+
+    /// The call has ended; `fault` tells why, where it did not end well.
+    pub(super) fn end(mut self, outcome: Outcome, fault: Option<&Fault>) {
+        self.tell(outcome, fault);
+    }
+
+    /// The call was not answered.
+    pub(super) fn refuse(mut self, fault: Fault) -> Refusal {
+        self.tell(Outcome::Failed, Some(&fault));
+        Refusal {
+            call: self.call,
+            trace: self.context.trace,
+            attempts: self.attempts,
+            cost: self.cost,
+            fault,
+        }
+    }
+
+    fn tell(&mut self, outcome: Outcome, fault: Option<&Fault>) {
+        self.told = true;
+        let asked = self.asked.as_deref().unwrap_or_default();
+        let duration = clock::now() - self.began;
+        self.engine.metrics().call_ended(self.dialect, outcome);
+        let end = CallEnd {
+            call: self.call,
+            trace: self.context.trace,
+            caller: self.caller.as_deref(),
+            asked,
+            outcome,
+            attempts: self.attempts,
+            duration,
+            cost: self.cost,
+        };
+        match fault {
+            Some(fault) => telemetry::log::call_failed(&end, fault),
+            None => telemetry::log::call_done(&end),
+        }
+        if self.engine.exporter().wants(&self.context) {
+            self.engine.exporter().call(&CallSpan {
+                context: self.context,
+                call: self.call,
+                dialect: self.dialect,
+                asked,
+                start: self.start,
+                duration,
+                outcome,
+                fault: fault.map(|fault| (fault.kind, fault.code)),
+                attempts: &[],
+            });
+        }
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        if !self.told {
+            self.tell(self.engine.why_dropped(), None);
+        }
+        self.engine.leave();
+    }
+}

@@ -1,0 +1,202 @@
+//! Chain runs: started, resumed, watched, cancelled.
+//!
+//! The chain's machine decides; [`runner`] carries out what it decides and writes down what happened;
+//! [`step`] makes one step a call on the call path.
+
+mod runner;
+mod step;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chain::{Chain, Event, Machine, RunResult, Source, Spec};
+use serde_json::{Map, Value};
+use store::StoreError;
+use store::journal::{self, Seize, Wish};
+use telemetry::trace::Context;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use types::{Blame, Code, Fault, Kind, RunId, TraceId};
+use upstream::clock;
+
+use crate::runs::runner::Runner;
+use crate::{Engine, Who};
+
+/// How long a run belongs to a process that says nothing more: a killed one's run can be taken over then.
+const LEASE: Duration = Duration::from_secs(30);
+/// Events that a watcher may be behind before it has to read the journal.
+const WATCHERS_QUEUE: usize = 256;
+
+/// How the stored text of a chain begins that was built in code: a comment in YAML, so no file is like it.
+const BUILT: &str = "#built\n";
+
+/// A run to be started.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// Its file's text, from which the run can be resumed; `None` for a chain that was built in code.
+    pub source: Option<Arc<str>>,
+    /// The variables.
+    pub vars: Map<String, Value>,
+    /// Who starts it.
+    pub who: Who,
+    /// The trace that it belongs to.
+    pub trace: Option<Context>,
+    /// The model of steps that name none.
+    pub model: Option<String>,
+}
+
+/// Something that happened in a run, with its place in the journal.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// From 0.
+    pub seq: u64,
+    /// What happened.
+    pub event: Arc<Event>,
+}
+
+/// A run under way in this process.
+#[derive(Debug)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Its trace.
+    pub trace: TraceId,
+    /// Its chain.
+    pub chain: Arc<Chain>,
+    /// How many steps had finished before, in a run that was resumed.
+    pub finished_before: usize,
+    /// What happens in it, from now on.
+    pub events: broadcast::Receiver<Seen>,
+    done: JoinHandle<RunResult>,
+}
+
+impl Run {
+    /// Waits for its end.
+    pub async fn finished(self) -> Result<RunResult, Fault> {
+        self.done.await.map_err(|_| Fault::internal("a bug ended the run; it can be resumed"))
+    }
+}
+
+/// The runs that this process works on.
+#[derive(Debug, Default)]
+pub(crate) struct Runs(Mutex<HashMap<RunId, Active>>);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Active {
+    cancel: CancellationToken,
+    events: broadcast::Sender<Seen>,
+}
+
+impl Runs {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Active>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn remove(&self, run: RunId) {
+        self.lock().remove(&run);
+    }
+}
+
+impl Engine {
+    /// Starts a run: checks its variables, opens its journal, and goes on in a task of its own.
+    pub async fn start_run(&self, new: NewRun) -> Result<Run, Fault> {
+        self.readiness()?;
+        let inputs = new.chain.check_inputs(&new.vars)?;
+        let id = self.ids().run();
+        let context = new.trace.unwrap_or_else(|| Context::root(TraceId::from(id)));
+        let stored = journal::NewRun {
+            id,
+            chain: Arc::from(new.chain.name()),
+            source: match new.source {
+                Some(source) => source,
+                None => built(&new.chain)?,
+            },
+            inputs: Value::Object(inputs.values().clone()),
+            trace: context.trace,
+            at: clock::wall(),
+        };
+        let claim = self.journal().create(&stored, &owner(), LEASE).await?;
+        let mut machine = Machine::new(Arc::clone(&new.chain), &inputs);
+        let started = Event::Started { inputs };
+        let commands = machine.next(&started, clock::now());
+        let runner = Runner::new(self.clone(), machine, claim, (context, new.who, new.model));
+        Ok(self.spawn(runner, vec![started], commands))
+    }
+
+    /// Goes on with a run where its journal ends.
+    pub async fn resume_run(&self, id: RunId, seize: Seize) -> Result<Run, Fault> {
+        self.readiness()?;
+        let wish = Wish { run: id, owner: Arc::from(owner()), now: clock::wall(), lease: LEASE, seize };
+        let claim = self.journal().claim(&wish).await?;
+        let stored = self.journal().load(id).await?;
+        let chain = Arc::new(parse_again(&stored.source)?);
+        let events = stored.events_as::<Event>()?;
+        let (machine, commands) = Machine::resume(chain, &events, clock::now())?;
+        let finished = machine.finished();
+        telemetry::log::run_resumed(id, &stored.head.chain, finished as u64);
+        let context = Context::root(stored.head.trace);
+        let mut runner = Runner::new(self.clone(), machine, claim, (context, Who::default(), None));
+        runner.goes_on_at(stored.head.events);
+        Ok(self.spawn(runner, Vec::new(), commands))
+    }
+
+    /// Cancels a run that this process works on; false if it does not.
+    pub fn cancel_run(&self, id: RunId) -> bool {
+        let active = self.0.runs.lock().get(&id).cloned();
+        active.is_some_and(|active| {
+            active.cancel.cancel();
+            true
+        })
+    }
+
+    /// What happens from now on in a run that this process works on.
+    pub fn watch_run(&self, id: RunId) -> Option<broadcast::Receiver<Seen>> {
+        self.0.runs.lock().get(&id).map(|active| active.events.subscribe())
+    }
+
+    fn spawn(&self, runner: Runner, events: Vec<Event>, commands: Vec<chain::Command>) -> Run {
+        let (sender, receiver) = broadcast::channel(WATCHERS_QUEUE);
+        let cancel = CancellationToken::new();
+        let id = runner.id();
+        let (trace, chain, finished_before) = (runner.trace(), Arc::clone(runner.chain()), runner.finished());
+        self.0.runs.lock().insert(id, Active { cancel: cancel.clone(), events: sender.clone() });
+        let done = self.0.tasks.spawn(runner.drive(events, commands, (sender, cancel)));
+        Run { id, trace, chain, finished_before, events: receiver, done }
+    }
+}
+
+/// A run's chain, as it was when the run began: a file's text, or what a chain built in code was built from.
+fn parse_again(source: &str) -> Result<Chain, Fault> {
+    let unknown =
+        |message: String| Fault::new(Kind::Permanent, Code::UnknownRun, message).with_blame(Blame::Operator);
+    let invalid = |report| unknown(format!("the run's chain is no longer valid: {report}"));
+    if let Some(built) = source.strip_prefix(BUILT) {
+        let spec: Spec = serde_json::from_str(built)
+            .map_err(|error| unknown(format!("the run's chain cannot be read: {error}")))?;
+        return Chain::from_spec(spec).map_err(invalid);
+    }
+    chain::parse(&Source { name: "the stored chain", text: source }).map_err(invalid)
+}
+
+/// What a run stores of a chain that has no file.
+fn built(chain: &Chain) -> Result<Arc<str>, Fault> {
+    let spec = serde_json::to_string(&**chain.spec());
+    let spec =
+        spec.map_err(|error| Fault::internal(format!("a chain cannot be written as JSON: {error}")))?;
+    Ok(Arc::from(format!("{BUILT}{spec}")))
+}
+
+/// This process, in a way that people understand and no other process shares.
+fn owner() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}/{}", host.trim(), std::process::id())
+}
+
+/// What the journal could not do, as a fault of the run.
+pub(crate) fn journal_fault(error: StoreError) -> Fault {
+    Fault::from(error)
+}

@@ -1,0 +1,154 @@
+//! One step of a run, as a call on the call path: it shares plans, limits, retries and the ledger.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chain::{Backoff, Event, Retries, Spent, StepCall, StepResult};
+use policy::retry;
+use types::chat::{Choice, Part, Stop};
+use types::{Code, Dialect, Fault, Kind, RunId};
+use upstream::clock;
+
+use crate::call::{Answered, Head, Inbound, Refusal, Step, Whole};
+use crate::{Engine, Who};
+
+/// What the steps of a run share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) engine: Engine,
+    pub(super) chain: Arc<chain::Chain>,
+    pub(super) run: RunId,
+    pub(super) context: telemetry::trace::Context,
+    pub(super) who: Who,
+    /// The model of steps that name none.
+    pub(super) model: Option<String>,
+}
+
+impl Shared {
+    /// Asks a model for a step: the event that its end is.
+    pub(super) async fn ask(self: Arc<Self>, call: Box<StepCall>) -> Event {
+        let began = clock::now();
+        let step = call.step;
+        match self.answer(&call).await {
+            Ok(mut result) => {
+                result.latency = clock::now() - began;
+                Event::StepFinished { step, result: Arc::new(result) }
+            }
+            Err((fault, spent)) => Event::StepFailed { step, fault, spent },
+        }
+    }
+
+    async fn answer(&self, call: &StepCall) -> Result<StepResult, (Fault, Spent)> {
+        let unsent = |fault| (fault, Spent::default());
+        let inbound = self.inbound(call).map_err(unsent)?;
+        let whole = match self.engine.call(inbound).await {
+            Ok(Answered::Whole(whole)) => whole,
+            Ok(Answered::Stream(_)) => {
+                return Err(unsent(Fault::internal("a step's answer came as a stream")));
+            }
+            Err(Refusal { call, attempts, cost, fault, .. }) => {
+                return Err((fault, Spent { attempts, cost, call: Some(call), ..Spent::default() }));
+            }
+        };
+        self.read(call.step, &whole).map_err(|fault| {
+            let Whole { about, settled, .. } = &whole;
+            let (attempts, cost, usage) = (about.attempts, settled.cost, settled.usage);
+            (fault, Spent { attempts, cost, usage, call: Some(about.call) })
+        })
+    }
+
+    fn inbound(&self, call: &StepCall) -> Result<Inbound, Fault> {
+        let named = Some(call.request.model.as_str()).filter(|model| !model.is_empty());
+        let own = self.model.as_deref();
+        let default = if named.or(own).is_none() { self.engine.default_model() } else { None };
+        let model = named.or(own).or(default.as_deref()).ok_or_else(|| {
+            let message = format!("the step `{}` names no model, and none is configured", call.name);
+            Fault::invalid(Code::UnknownModel, "model", message)
+                .with_hint("set `defaults.model` in the chain")
+        })?;
+        let body: Bytes = wire::encode_request(Dialect::OpenaiChat, &call.request, model)?;
+        let span =
+            telemetry::trace::SpanId::from(self.run).child(u32::try_from(call.step).unwrap_or(u32::MAX));
+        let plan_retry = call.retries.as_ref().map(|retries| policy(retries, &self.engine.config().retry));
+        Ok(Inbound {
+            dialect: Dialect::OpenaiChat,
+            body,
+            head: Head {
+                deadline: call.timeout,
+                trace: Some(self.context.under(span)),
+                step: Some(Step {
+                    run: self.run,
+                    name: Arc::clone(&call.name),
+                    who: self.who.clone(),
+                    retry: plan_retry,
+                }),
+                ..Head::default()
+            },
+        })
+    }
+
+    fn read(&self, step: usize, whole: &Whole) -> Result<StepResult, Fault> {
+        let answer = wire::decode_answer(Dialect::OpenaiChat, &whole.body)?;
+        let Some(Choice { parts, stop, .. }) = answer.choices.into_iter().next() else {
+            return Err(Fault::new(
+                Kind::InvalidResponse,
+                Code::BadAnswer,
+                "the model's answer has no choice",
+            ));
+        };
+        let text: String = parts.iter().filter_map(said).collect();
+        if stop == Stop::Refused {
+            return Err(Fault::new(
+                Kind::Permanent,
+                Code::ContentFiltered,
+                "the provider refused the step's prompt",
+            ));
+        }
+        let value = self.chain.read_answer(step, &text).map_err(|fault| match stop {
+            // The cause, not its symptom.
+            Stop::Length => fault.with_hint("the answer was cut off at max_tokens: raise it for this step"),
+            _ => fault,
+        })?;
+        let Whole { about, settled, .. } = whole;
+        Ok(StepResult {
+            text,
+            value,
+            model: about.model.to_string(),
+            provider: about.provider.to_string(),
+            usage: settled.usage,
+            usage_source: settled.source,
+            cost: settled.cost,
+            api: settled.timing,
+            attempts: about.attempts,
+            call: Some(about.call),
+            simulated: about.simulated,
+            truncated: stop == Stop::Length,
+            ..StepResult::default()
+        })
+    }
+}
+
+fn said(part: &Part) -> Option<&str> {
+    match part {
+        Part::Text { text, .. } | Part::Refusal { text } => Some(text),
+        Part::Image(_)
+        | Part::ToolCall { .. }
+        | Part::ToolResult { .. }
+        | Part::Thinking { .. }
+        | Part::HiddenThinking { .. } => None,
+    }
+}
+
+/// A step's own policy: what it leaves open is as everywhere.
+fn policy(retries: &Retries, usual: &retry::Policy) -> retry::Policy {
+    retry::Policy {
+        attempts: retries.attempts.unwrap_or(usual.attempts),
+        backoff: match retries.backoff {
+            Some(Backoff::Exponential) => retry::Backoff::Exponential,
+            Some(Backoff::Fixed) => retry::Backoff::Fixed,
+            None => usual.backoff,
+        },
+        base: retries.base.unwrap_or(usual.base),
+        max: retries.max.unwrap_or(usual.max),
+    }
+}

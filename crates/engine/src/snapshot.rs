@@ -1,0 +1,107 @@
+//! One configuration, made ready: what the call path reads. A reload makes a new one and swaps it in; calls
+//! that began with the old one end with it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use config::access::Digest;
+use config::{Allowed, Config};
+use tokio_util::task::TaskTracker;
+use types::Fault;
+use upstream::Provider;
+
+use crate::call::{Plans, Target};
+use crate::providers;
+
+/// A configuration in force.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    config: Arc<Config>,
+    providers: HashMap<String, Arc<Provider>>,
+    keys: HashMap<Digest, Key>,
+    plans: Plans,
+    metrics: telemetry::Metrics,
+}
+
+/// A caller's key, as the call path needs it.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: Arc<str>,
+    pub(crate) tenant: Arc<str>,
+    pub(crate) allowed: Arc<Allowed>,
+    pub(crate) admin: bool,
+}
+
+impl Snapshot {
+    /// Makes `config` ready. A provider that is configured as it was before is kept, with its connections.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        metrics: telemetry::Metrics,
+        tasks: &TaskTracker,
+        before: Option<&Self>,
+    ) -> Result<Self, Fault> {
+        let mut made = HashMap::new();
+        for provider in &config.providers {
+            let kept = before.and_then(|before| {
+                let same = before.config.provider(&provider.name) == Some(provider);
+                same.then(|| before.providers.get(&provider.name).cloned()).flatten()
+            });
+            let ready = match kept {
+                Some(kept) => kept,
+                None => providers::make(provider, tasks)?,
+            };
+            made.insert(provider.name.clone(), ready);
+        }
+        let keys = config.keys.iter().map(|key| {
+            let ready = Key {
+                name: Arc::from(key.name.as_str()),
+                tenant: Arc::from(key.tenant.as_str()),
+                allowed: Arc::new(key.models.clone()),
+                admin: key.admin,
+            };
+            (key.digest, ready)
+        });
+        Ok(Self { keys: keys.collect(), providers: made, plans: Plans::default(), metrics, config })
+    }
+
+    pub(crate) fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    pub(crate) fn needs_key(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// The key with this digest. A hash table look-up does not take constant time, and need not: what it
+    /// compares is a digest, which a caller cannot choose without knowing the key.
+    pub(crate) fn key(&self, digest: &Digest) -> Option<&Key> {
+        self.keys.get(digest)
+    }
+
+    pub(crate) fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    pub(crate) fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.values()
+    }
+
+    /// Whether `provider` is still in use here.
+    pub(crate) fn has(&self, provider: &Arc<Provider>) -> bool {
+        self.providers.get(&*provider.name).is_some_and(|own| Arc::ptr_eq(own, provider))
+    }
+
+    /// A configured target, ready to be asked.
+    pub(crate) fn target(&self, target: &config::Target) -> Result<Arc<Target>, Fault> {
+        let missing = || Fault::internal("a checked configuration names a model that is not there");
+        let provider = self.providers.get(&target.provider).ok_or_else(missing)?;
+        let known = self.config.known(target).ok_or_else(missing)?;
+        Ok(Arc::new(Target {
+            provider: Arc::clone(provider),
+            metrics: self.metrics.target(&target.provider, &known.id),
+            id: Arc::from(known.id),
+            price: known.price,
+            context_tokens: known.context_tokens,
+        }))
+    }
+}

@@ -1,0 +1,225 @@
+//! Start, reload, stop.
+//!
+//! Start opens the spool and the database and takes up what an earlier process left. Stop takes no new work,
+//! waits for what is in flight, cuts off what does not end in time, and empties the spool.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use config::{Config, Database};
+use rand::RngExt as _;
+use store::drain::{DrainOptions, Drained};
+use store::spool::{Recovery, Room, SpoolOptions};
+use store::sqlite::SqliteOptions;
+use store::{Drain, Spool, SpoolError, Sqlite};
+use telemetry::Metrics;
+use telemetry::metrics::Build;
+use telemetry::trace::{self, Exporter};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use types::Fault;
+use upstream::clock;
+
+use crate::Engine;
+use crate::engine::Shared;
+use crate::estimates::Estimates;
+use crate::runs::Runs;
+use crate::snapshot::Snapshot;
+
+/// Processes that may share one `storage.spool` on one machine, each with a folder of its own in it.
+const MAX_PROCESSES: usize = 64;
+/// How often idle connections, the spool's room and the gauges are looked after.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How long the trace collector may take for the last spans.
+const LAST_SPANS: Duration = Duration::from_secs(3);
+/// The version that traces and metrics tell.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The ledger's spool.
+    #[error("the ledger's spool at {path} cannot be used: {source}")]
+    Spool {
+        /// Where.
+        path: String,
+        /// Why.
+        source: SpoolError,
+    },
+    /// Too many processes at once.
+    #[error("{MAX_PROCESSES} processes already use the spool at {0}")]
+    Crowded(String),
+    /// The database.
+    #[error("the database cannot be used: {0}")]
+    Store(#[from] store::StoreError),
+    /// A provider.
+    #[error("{0}")]
+    Provider(Fault),
+    /// Traces.
+    #[error("{0}")]
+    Telemetry(#[from] trace::StartError),
+}
+
+/// An engine that has started.
+#[derive(Debug)]
+pub struct Started {
+    /// The engine.
+    pub engine: Engine,
+    /// What an earlier process left in the spool, now on its way to the database.
+    pub recovered: Recovery,
+    drain: tokio::task::JoinHandle<Drained>,
+    database: Sqlite,
+}
+
+impl Engine {
+    /// Starts an engine on a checked configuration. Must be called inside a tokio runtime.
+    pub async fn start(config: Config) -> Result<Started, StartError> {
+        let tasks = TaskTracker::new();
+        let (spool, recovered) = open_spool(&config)?;
+        let database = match &config.storage.database {
+            Database::Sqlite(path) => Sqlite::open(path, &SqliteOptions::default()).await?,
+            Database::Memory => Sqlite::in_memory().await?,
+        };
+        let metrics = Metrics::new(Build { version: VERSION, commit: None, started: clock::wall() });
+        metrics.set_large_call_tokens(config.telemetry.large_call_tokens);
+        let traces = trace::Settings {
+            otlp: config.telemetry.otlp.as_ref().map(|url| url.as_str().to_owned()),
+            sample: config.telemetry.sample,
+        };
+        let exporter = Exporter::start(&traces, VERSION, &metrics)?;
+        let config = Arc::new(config);
+        let snapshot = Snapshot::new(config, metrics.clone(), &tasks, None).map_err(StartError::Provider)?;
+        let (estimates, learner) = Estimates::new();
+        let estimates = Arc::new(estimates);
+        let (stopping, stopped) = watch::channel(false);
+        let engine = Self(Arc::new(Shared {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            metrics,
+            exporter,
+            spool: spool.clone(),
+            ledger: Arc::new(database.clone()),
+            journal: Arc::new(database.clone()),
+            estimates: Arc::clone(&estimates),
+            tasks: tasks.clone(),
+            stopping,
+            aborting: CancellationToken::new(),
+            runs: Runs::default(),
+            chains: ArcSwap::default(),
+            in_flight: AtomicUsize::new(0),
+            idle: Notify::new(),
+            spool_full: AtomicBool::new(false),
+        }));
+        let drain =
+            Drain::new(spool, Arc::new(database.clone()), DrainOptions::default(), || rand::rng().random());
+        let settled = tasks.clone();
+        let drain = tokio::spawn(drain.run(async move { settled.wait().await }));
+        tasks.spawn(until(stopped.clone(), estimates.learn(learner)));
+        tasks.spawn(until(stopped, engine.clone().keep_house()));
+        Ok(Started { engine, recovered, drain, database })
+    }
+
+    /// Puts another configuration in force: all of it, or none where an error is returned. Calls in flight
+    /// end with the one that they began with. Where to listen and where to store does not change in flight.
+    pub fn reload(&self, config: Config) -> Result<(), Fault> {
+        let before = self.snapshot();
+        let large = config.telemetry.large_call_tokens;
+        let after = Snapshot::new(Arc::new(config), self.metrics().clone(), &self.0.tasks, Some(&before))?;
+        self.metrics().set_large_call_tokens(large);
+        self.0.snapshot.store(Arc::new(after));
+        let now = self.snapshot();
+        for gone in before.providers().filter(|provider| !now.has(provider)) {
+            let gone = Arc::clone(gone);
+            self.0.tasks.spawn(async move { gone.stop().await });
+        }
+        Ok(())
+    }
+
+    /// Takes no new work from now on.
+    pub fn stop_taking(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// Done once no call is in flight.
+    pub async fn idle(&self) {
+        loop {
+            let idle = self.0.idle.notified();
+            if self.calls_in_flight() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Whatever is cut off from now on is so because this process stops.
+    pub fn abort(&self) {
+        self.0.aborting.cancel();
+    }
+
+    async fn keep_house(self) {
+        let mut tick = tokio::time::interval(HOUSEKEEPING);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            for provider in self.snapshot().providers() {
+                provider.sweep();
+            }
+            let stats = self.0.spool.stats();
+            self.metrics().set_spool(stats.bytes, stats.waiting);
+            self.0.spool_full.store(self.0.spool.room() != Room::Disk, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Started {
+    /// Stops in order: no new work, then up to `drain` for what is in flight, then the rest is cut off by
+    /// dropping `connections`; the spool is emptied and the database closed. Gives what the drain did.
+    pub async fn stop<F: Future<Output = ()>>(self, drain: Duration, connections: F) -> Drained {
+        let Self { engine, drain: draining, database, .. } = self;
+        engine.stop_taking();
+        let _ = tokio::time::timeout(drain, engine.idle()).await;
+        engine.abort();
+        connections.await;
+        for provider in engine.snapshot().providers() {
+            provider.stop().await;
+        }
+        engine.0.tasks.close();
+        let drained = draining.await.unwrap_or_default();
+        // What the collector does not take in time is lost; it was told so in the log.
+        let _ = engine.exporter().shutdown(LAST_SPANS).await;
+        database.close().await;
+        drained
+    }
+}
+
+/// Does `work` until the engine stops.
+async fn until(mut stopping: watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        _ = stopping.wait_for(|stopping| *stopping) => {}
+        () = work => {}
+    }
+}
+
+/// The spool of this process: the first folder under `storage.spool` that no living process has, with what
+/// its last owner left. So a command can run beside a server on the same database.
+fn open_spool(config: &Config) -> Result<(Spool, Recovery), StartError> {
+    let root = &config.storage.spool;
+    let options = SpoolOptions { max_bytes: config.storage.spool_max, ..SpoolOptions::default() };
+    for number in 0..MAX_PROCESSES {
+        let path = root.join(number.to_string());
+        match Spool::open(&path, options.clone()) {
+            Ok(opened) => return Ok(opened),
+            Err(SpoolError::InUse { .. }) => {}
+            Err(source) => return Err(StartError::Spool { path: shown(&path), source }),
+        }
+    }
+    Err(StartError::Crowded(shown(root)))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

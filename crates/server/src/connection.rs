@@ -1,0 +1,71 @@
+//! One caller's connection.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::patience::Patient;
+use crate::service::Service;
+
+/// What a connection may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    header_timeout: Duration,
+    max_header: usize,
+    write_timeout: Duration,
+}
+
+impl From<&config::Server> for Settings {
+    fn from(server: &config::Server) -> Self {
+        Self {
+            header_timeout: server.header_timeout,
+            max_header: usize::try_from(server.max_header).unwrap_or(usize::MAX),
+            write_timeout: server.body_timeout,
+        }
+    }
+}
+
+/// The least buffer that hyper takes.
+const MIN_BUFFER: usize = 8 << 10;
+
+/// Serves a connection until it ends; once `finish` is cancelled, until nothing is in flight on it.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    service: Arc<Service>,
+    settings: Settings,
+    finish: CancellationToken,
+) {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        // Room to read a head that is too large, so that it can be answered with a reason.
+        .max_buf_size(settings.max_header.saturating_mul(2).max(MIN_BUFFER));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(settings.max_header).unwrap_or(u32::MAX));
+    let io = TokioIo::new(Patient::new(stream, settings.write_timeout));
+    let answer = service_fn(move |request| {
+        let service = Arc::clone(&service);
+        async move { service.answer(request).await }
+    });
+    let mut connection = pin!(builder.serve_connection(io, answer));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = finish.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a caller's connection ended early");
+    }
+}

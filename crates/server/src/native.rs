@@ -1,0 +1,61 @@
+//! The native API: chains, runs, calls. Errors are in OpenAI's shape, with our code and what to do.
+
+mod calls;
+mod events;
+mod runs;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use engine::{Engine, Who};
+use http::HeaderMap;
+use types::{Code, Dialect, Fault, Kind};
+
+use crate::{head, reply};
+
+/// The routes under `/api/v1`.
+pub(crate) fn routes() -> Router<Engine> {
+    Router::new()
+        .route("/api/v1/chains", get(runs::chains))
+        .route("/api/v1/chains/{name}/runs", post(runs::start))
+        .route("/api/v1/runs", get(runs::list))
+        .route("/api/v1/runs/{id}", get(runs::show))
+        .route("/api/v1/runs/{id}/events", get(events::follow))
+        .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
+        .route("/api/v1/runs/{id}/resume", post(runs::resume))
+        .route("/api/v1/calls", get(calls::list))
+}
+
+/// A fault as the native API tells it.
+pub(crate) struct Failed(Fault);
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        reply::fault(Dialect::OpenaiChat, &self.0, None).map(axum::body::Body::new)
+    }
+}
+
+impl<E: Into<Fault>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+/// A caller that may use the native API.
+fn caller(engine: &Engine, headers: &HeaderMap) -> Result<Who, Failed> {
+    Ok(engine.identify(&head::read(headers)?)?)
+}
+
+/// A caller that may see what others did.
+fn admin(engine: &Engine, headers: &HeaderMap) -> Result<Who, Failed> {
+    let who = caller(engine, headers)?;
+    if who.admin {
+        return Ok(who);
+    }
+    let fault = Fault::new(
+        Kind::Authentication,
+        Code::Forbidden,
+        "this key may not see the calls and runs of others",
+    );
+    Err(Failed(fault.with_hint("use a key with `admin: true`")))
+}

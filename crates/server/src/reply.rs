@@ -1,0 +1,140 @@
+//! From the engine's answers and faults to HTTP responses.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use engine::{About, Answered, Refusal, Relay};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use types::{CallId, Dialect, Fault, Retry};
+
+/// The body of any answer.
+#[derive(Debug)]
+pub(crate) enum ReplyBody {
+    /// All of it.
+    Whole(Full<Bytes>),
+    /// A committed stream.
+    Stream(Box<Relay>),
+    /// What the router made.
+    Routed(axum::body::Body),
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        fn never<T>(result: Result<T, Infallible>) -> Result<T, axum::Error> {
+            result.map_err(|never| match never {})
+        }
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(cx).map(|frame| frame.map(never)),
+            Self::Stream(relay) => Pin::new(relay.as_mut()).poll_frame(cx).map(|frame| frame.map(never)),
+            Self::Routed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Stream(relay) => relay.is_end_stream(),
+            Self::Routed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Stream(_) => SizeHint::default(),
+            Self::Routed(body) => body.size_hint(),
+        }
+    }
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+const YES: HeaderValue = HeaderValue::from_static("true");
+
+/// The response to a call that was answered.
+pub(crate) fn answered(answered: Answered) -> Response<ReplyBody> {
+    match answered {
+        Answered::Whole(whole) => {
+            let mut response = Response::new(ReplyBody::Whole(Full::new(whole.body)));
+            response.headers_mut().insert(CONTENT_TYPE, JSON);
+            tell(response.headers_mut(), &whole.about);
+            if let Some(cost) = whole.settled.cost {
+                put(response.headers_mut(), "x-windlass-cost", &cost.to_string());
+            }
+            response
+        }
+        Answered::Stream(relay) => {
+            let mut headers = HeaderMap::with_capacity(12);
+            headers.insert(CONTENT_TYPE, EVENTS);
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            // nginx in front of us would otherwise hold the events back.
+            headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+            tell(&mut headers, &relay.about);
+            let mut response = Response::new(ReplyBody::Stream(relay));
+            *response.headers_mut() = headers;
+            response
+        }
+    }
+}
+
+/// The response to a call that was not answered.
+pub(crate) fn refused(dialect: Dialect, refusal: &Refusal) -> Response<ReplyBody> {
+    fault(dialect, &refusal.fault, Some(refusal.call))
+}
+
+/// A fault in a dialect's own shape.
+pub(crate) fn fault(dialect: Dialect, fault: &Fault, call: Option<CallId>) -> Response<ReplyBody> {
+    let (status, body) = wire::encode_error(dialect, fault, call);
+    let mut response = Response::new(ReplyBody::Whole(Full::new(body)));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    if let Retry::After(wait) = fault.retry {
+        // Rounded up: a caller that comes back a little late is served, one that is early is not.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    } else if status == StatusCode::SERVICE_UNAVAILABLE.as_u16() {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if let Some(call) = call {
+        put(headers, "x-windlass-call", &call.to_string());
+        put(headers, "x-request-id", &call.to_string());
+    }
+    response
+}
+
+fn tell(headers: &mut HeaderMap, about: &About) {
+    let call = about.call.to_string();
+    put(headers, "x-windlass-call", &call);
+    put(headers, "x-windlass-provider", &about.provider);
+    put(headers, "x-windlass-model", &about.model);
+    headers.insert(HeaderName::from_static("x-windlass-attempts"), HeaderValue::from(about.attempts));
+    if about.fallback {
+        headers.insert(HeaderName::from_static("x-windlass-fallback"), YES);
+    }
+    if about.simulated {
+        headers.insert(HeaderName::from_static("x-windlass-simulated"), YES);
+    }
+    match &about.request_id {
+        Some(id) => _ = headers.insert(HeaderName::from_static("x-request-id"), id.clone()),
+        None => put(headers, "x-request-id", &call),
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    // A model's name may hold what no header can: then the header is left out.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}

@@ -1,0 +1,45 @@
+//! Everything that is not a call: models, health, metrics, the native API.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use engine::Engine;
+use http::header::CONTENT_TYPE;
+use http::{Method, Uri};
+use types::{Code, Dialect, Fault, Kind};
+
+use crate::{health, models, native, reply};
+
+/// The router of one engine.
+pub(crate) fn make(engine: Engine) -> Router {
+    Router::new()
+        .route("/v1/models", get(models::list))
+        .route("/openai/v1/models", get(models::list))
+        .route("/anthropic/v1/models", get(models::list))
+        .route("/v1/models/{*model}", get(models::one))
+        .route("/openai/v1/models/{*model}", get(models::one))
+        .route("/healthz", get(health::alive))
+        .route("/livez", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics))
+        .merge(native::routes())
+        .fallback(unknown)
+        .method_not_allowed_fallback(unknown)
+        .with_state(engine)
+}
+
+async fn metrics(State(engine): State<Engine>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, telemetry::metrics::CONTENT_TYPE)], engine.metrics().render())
+}
+
+/// No such path, or not with this method.
+async fn unknown(method: Method, uri: Uri) -> Response {
+    let message = format!("there is no {method} {}", uri.path());
+    let fault = Fault::new(Kind::Validation, Code::UnknownPath, message).with_hint(
+        "calls are POST /v1/chat/completions, /v1/embeddings and /v1/messages; the book lists all paths",
+    );
+    let dialect =
+        if uri.path().starts_with("/anthropic/") { Dialect::AnthropicMessages } else { Dialect::OpenaiChat };
+    reply::fault(dialect, &fault, None).map(axum::body::Body::new).into_response()
+}

@@ -1,0 +1,62 @@
+//! The commands, one file each.
+
+mod chat;
+mod check;
+mod ledger;
+mod models;
+mod run;
+mod runs;
+mod serve;
+mod table;
+
+use std::io::Write as _;
+
+use clap::CommandFactory as _;
+
+use crate::args::{Cli, Command, Schema};
+use crate::exit::Failure;
+use crate::{output, setup};
+
+/// Does what the command line says.
+pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
+    match &cli.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "windlass", &mut std::io::stdout());
+            Ok(std::io::stdout().flush().map_err(anyhow::Error::from)?)
+        }
+        Command::Schema { of: Schema::Config } => output::json(&config::json_schema()),
+        Command::Schema { of: Schema::Chain } => output::json(&chain::json_schema()),
+        Command::Check(args) => check::check(&cli, args),
+        Command::Models(args) => models::list(&cli, args),
+        Command::Serve(args) => serve::serve(&cli, args),
+        Command::Run(args) => on_engine(&cli, |started, cli| Box::pin(run::run(started, cli, args))),
+        Command::Chat(args) => on_engine(&cli, |started, cli| Box::pin(chat::chat(started, cli, args))),
+        Command::Runs(args) => on_engine(&cli, |started, cli| Box::pin(runs::runs(started, cli, args))),
+        Command::Ledger(args) => on_engine(&cli, |started, cli| Box::pin(ledger::show(started, cli, args))),
+    }
+}
+
+type Work<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
+
+/// Starts an engine for one command and stops it in order, whatever the command came to.
+fn on_engine<'a>(
+    cli: &'a Cli,
+    work: impl FnOnce(engine::Engine, &'a Cli) -> Work<'a>,
+) -> Result<(), Failure> {
+    let loaded = setup::load(cli)?;
+    setup::start_logging(&loaded.config, cli, false);
+    let drain = loaded.config.server.drain;
+    setup::runtime(&loaded.config)?.block_on(async {
+        let started = setup::start(loaded.config).await?;
+        let engine = started.engine.clone();
+        let result = tokio::select! {
+            result = work(engine, cli) => result,
+            _ = tokio::signal::ctrl_c() => {
+                started.engine.abort();
+                Err(Failure::Other(anyhow::anyhow!("interrupted")))
+            }
+        };
+        started.stop(drain, std::future::ready(())).await;
+        result
+    })
+}

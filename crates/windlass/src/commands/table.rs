@@ -1,0 +1,70 @@
+//! A run's result for people: outputs, then a line a step, then what it came to.
+
+use chain::{RunResult, StepReport, StepStatus};
+use serde_json::Value;
+
+use crate::output;
+
+/// Prints a result.
+pub(crate) fn result(result: &RunResult, quiet: bool) {
+    for (name, value) in &result.outputs {
+        let text = match value {
+            Value::String(text) => text.trim().to_owned(),
+            other => serde_json::to_string_pretty(other).unwrap_or_default(),
+        };
+        if quiet && result.outputs.len() == 1 {
+            println!("{text}");
+        } else {
+            println!("── {name} ──\n{text}\n");
+        }
+    }
+    if quiet {
+        return;
+    }
+    let header = ["STEP", "STATUS", "MODEL", "LATENCY", "MODEL'S PART", "TOKENS IN", "OUT", "COST", "TRIES"];
+    let mut table = output::table(&header, &[3, 4, 5, 6, 7, 8]);
+    for step in &result.steps {
+        table.add_row([
+            step.name.clone(),
+            status(step),
+            model(step),
+            output::duration(step.latency_ms),
+            output::duration(step.api_latency_ms),
+            step.usage.input.to_string(),
+            step.usage.output.to_string(),
+            output::cost(step.cost),
+            step.attempts.to_string(),
+        ]);
+    }
+    println!("{table}");
+    let analysis = &result.cost_analysis;
+    let complete = if analysis.complete { "" } else { ", and what is not known" };
+    println!(
+        "\n{} tokens in, {} out · ${}{complete} · {} · run {} · trace {}",
+        analysis.usage.input,
+        analysis.usage.output,
+        analysis.total,
+        output::duration(result.wall_ms),
+        result.run,
+        result.trace_id,
+    );
+}
+
+fn model(step: &StepReport) -> String {
+    let name = if step.provider.is_empty() {
+        step.model.clone()
+    } else {
+        format!("{}/{}", step.provider, step.model)
+    };
+    if step.simulated { format!("{name} (simulated)") } else { name }
+}
+
+fn status(step: &StepReport) -> String {
+    match step.status {
+        StepStatus::Succeeded if step.truncated => "truncated".to_owned(),
+        StepStatus::Succeeded => "done".to_owned(),
+        StepStatus::Waiting => "waiting".to_owned(),
+        StepStatus::Running => "running".to_owned(),
+        StepStatus::Failed => "failed".to_owned(),
+    }
+}

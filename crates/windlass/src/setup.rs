@@ -1,0 +1,133 @@
+//! From the command line to a configuration, a runtime and an engine.
+
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+use anyhow::Context as _;
+use config::{Config, Overrides};
+use document::Source;
+use engine::{Engine, Started};
+use telemetry::log;
+
+use crate::args::Cli;
+use crate::exit::Failure;
+
+/// The configuration that is used if it is there and none is named.
+const USUAL: &str = "windlass.yaml";
+/// Variables that begin so override the configuration.
+const PREFIX: &str = "WINDLASS__";
+
+/// A configuration and where it came from.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// `None`: the defaults.
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// The configuration that the command line asks for.
+pub(crate) fn load(cli: &Cli) -> Result<Loaded, Failure> {
+    let path = path(cli);
+    let config = match &path {
+        Some(path) => read(path, cli)?,
+        None => parse(Source { name: "the defaults", text: "version: 1\n" }, cli)?,
+    };
+    Ok(Loaded { config, path })
+}
+
+/// Reads and checks one configuration file.
+pub(crate) fn read(path: &Path, cli: &Cli) -> Result<Config, Failure> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    parse(Source { name: &path.display().to_string(), text: &text }, cli)
+}
+
+fn parse(source: Source<'_>, cli: &Cli) -> Result<Config, Failure> {
+    Ok(config::load(source, &environment, &overrides(cli))?)
+}
+
+/// The file that the command line names, or the usual one if it is there.
+pub(crate) fn path(cli: &Cli) -> Option<PathBuf> {
+    cli.config.clone().or_else(|| Some(PathBuf::from(USUAL)).filter(|path| path.exists()))
+}
+
+/// A variable of the environment, for `${NAME}` in a configuration.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// What stands above the file: the environment, then flags.
+pub(crate) fn overrides(cli: &Cli) -> Overrides {
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        let known = name.starts_with(PREFIX);
+        known.then(|| Some((name, value.into_string().ok()?))).flatten()
+    });
+    let overrides = Overrides::environment(variables);
+    match &cli.log_level {
+        Some(level) => overrides.flag("--log-level", "telemetry.log_level", level.clone()),
+        None => overrides,
+    }
+}
+
+/// Starts logging. Commands other than `serve` log only what went wrong, unless asked for more.
+pub(crate) fn start_logging(config: &Config, cli: &Cli, serving: bool) -> Option<log::Handle> {
+    let configured = level(config.telemetry.log_level);
+    let quiet = !serving && cli.log_level.is_none();
+    let settings = log::Settings {
+        level: if quiet { log::Level::Error } else { configured },
+        format: match (serving, config.telemetry.log_format) {
+            (true, config::telemetry::LogFormat::Json) => log::Format::Json,
+            _ => log::Format::Text,
+        },
+    };
+    // Only a program that has started it before can fail to: a library's, and then it has its own.
+    log::start(settings).ok()
+}
+
+pub(crate) fn level(configured: config::telemetry::LogLevel) -> log::Level {
+    use config::telemetry::LogLevel;
+    match configured {
+        LogLevel::Error => log::Level::Error,
+        LogLevel::Warn => log::Level::Warn,
+        LogLevel::Info => log::Level::Info,
+        LogLevel::Debug => log::Level::Debug,
+        LogLevel::Trace => log::Level::Trace,
+    }
+}
+
+/// A runtime with as many workers as there are cores to use; with one core, one that never switches threads.
+pub(crate) fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, Failure> {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let workers = config.server.workers.map_or(cores, usize::from);
+    let mut builder = if workers <= 1 {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    Ok(builder
+        .worker_threads(workers.max(1))
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?)
+}
+
+/// Starts an engine, or says what stood in the way.
+pub(crate) async fn start(config: Config) -> Result<Started, Failure> {
+    let started = Engine::start(config).await.map_err(|error| Failure::Other(error.into()))?;
+    for damaged in &started.recovered.damaged {
+        tracing::warn!(
+            lines = damaged.lines,
+            kept_in = %damaged.kept_in.display(),
+            "the spool had damaged lines; they are kept aside"
+        );
+    }
+    if started.recovered.rows > 0 {
+        log::ledger_recovered(started.recovered.rows);
+    }
+    Ok(started)
+}
+
+/// Where the files lie that a configuration names: beside it.
+pub(crate) fn folder(configuration: Option<&Path>) -> &Path {
+    configuration.and_then(Path::parent).unwrap_or(Path::new(""))
+}
