@@ -1,0 +1,8 @@
+//! The program from outside: it is started as users start it, and spoken to over its sockets, its files and
+//! its command line. What the rooms promise by themselves is tested in the rooms.
+
+mod client;
+mod house;
+mod kills;
+mod runs;
+mod sdk;
