@@ -96,7 +96,7 @@ impl Relay {
                         Err(fault) => self.broken(Outcome::Cut, &fault),
                     }
                 }
-                Poll::Ready(Some(Err(fault))) => self.broken(Outcome::Cut, &fault),
+                Poll::Ready(Some(Err(fault))) => self.broken(Outcome::Cut, &cut(fault)),
                 Poll::Ready(None) => {
                     self.body = None;
                     match self.reader.finish(&mut self.out) {
@@ -202,6 +202,14 @@ impl Relay {
         };
         (Outcome::Stalled, Fault::new(Kind::NetworkTimeout, code, message))
     }
+}
+
+/// A connection that is lost under its stream: the provider was reached, and its stream was cut.
+fn cut(mut fault: Fault) -> Fault {
+    if fault.code == Code::Unreachable {
+        fault.code = Code::StreamCut;
+    }
+    fault
 }
 
 impl Drop for Relay {
