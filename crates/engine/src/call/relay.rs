@@ -205,11 +205,12 @@ impl Relay {
 }
 
 /// A connection that is lost under its stream: the provider was reached, and its stream was cut.
-fn cut(mut fault: Fault) -> Fault {
-    if fault.code == Code::Unreachable {
-        fault.code = Code::StreamCut;
+fn cut(fault: Fault) -> Fault {
+    if fault.code != Code::Unreachable {
+        return fault;
     }
-    fault
+    let message = format!("the stream was cut: {}", fault.message);
+    Fault::new(fault.kind, Code::StreamCut, message).with_blame(fault.blame)
 }
 
 impl Drop for Relay {
