@@ -81,7 +81,7 @@ fn is_true(body: &[u8], key: &[u8]) -> bool {
 }
 
 /// About 1 KB of body, as one small completion has.
-fn chat() -> Value {
+pub(crate) fn chat() -> Value {
     json!({
         "id": "chatcmpl-mock0000000000000000000001", "object": "chat.completion", "created": 1_721_172_741,
         "model": "gpt-4o-mini-2024-07-18", "service_tier": "default", "system_fingerprint": "fp_mock000001",
@@ -94,7 +94,8 @@ fn chat() -> Value {
     })
 }
 
-fn chat_events(usage: bool) -> Vec<String> {
+/// The events of a stream, one a piece, with a usage chunk where asked for.
+pub(crate) fn chat_events(usage: bool) -> Vec<String> {
     let chunk = |choices: Value, totals: Option<Value>| {
         let mut chunk = json!({
             "id": "chatcmpl-mock0000000000000000000001", "object": "chat.completion.chunk",
@@ -123,7 +124,8 @@ fn chat_events(usage: bool) -> Vec<String> {
     events
 }
 
-fn messages() -> Value {
+/// About 1 KB, in Anthropic's dialect.
+pub(crate) fn messages() -> Value {
     json!({"id": "msg_mock00000000000000000001", "type": "message", "role": "assistant",
         "model": "claude-haiku-4-5", "content": [{"type": "text", "text": words(120)}],
         "stop_reason": "end_turn", "stop_sequence": null,

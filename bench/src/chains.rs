@@ -1,15 +1,16 @@
 //! The chain engine's own overhead per step, beside `LangChain` and `LangGraph` in the same run: a sequence of
-//! three and eight side by side, on a model that answers at once. The Python side is `bench/peers/chains.py`.
-//! Leaves the engine itself to the crate that is plugged into [`RUN_CHAIN`].
+//! three and eight side by side, on a model that answers at once. The Python side is `bench/peers/chains.py`,
+//! ours `engine`. Leaves both to themselves; this file has the cases, the order of runs and the sums.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 
 use crate::{
     child::Recipe,
+    engine::{self, Journal},
     latency::median,
     peers,
     report::{Goal, Report, root},
@@ -18,14 +19,13 @@ use crate::{
 /// Runs the chain `yaml` this many times, one after the other, with the input `topic` set to `tidal power`, on
 /// a provider of no latency; the wall time of the runs alone, without compiling the chain or starting anything.
 /// Called on a thread of its own, so it may build a runtime.
-type RunChain = fn(yaml: &str, runs: u32) -> Result<Duration>;
-
-/// The slot for the engine. `None` while there is none.
-const RUN_CHAIN: Option<RunChain> = None;
+type RunChain = fn(yaml: &str, runs: u32, journal: Journal) -> Result<Duration>;
 
 /// How much less time a step must take than in either of the others.
 const GOAL: f64 = 20.0;
 const WARM_UP: u32 = 50;
+/// What `chains.py` measures.
+const OTHERS: [&str; 4] = ["langchain", "langgraph", "langchain_bare", "langgraph_bare"];
 
 /// The same work as in `chains.py`, name by name.
 const CASES: &[Case] = &[
@@ -99,12 +99,11 @@ struct Step {
 /// Measures both sides and writes the report.
 ///
 /// # Errors
-/// When a side fails, and after the report when the engine is not built in.
+/// When a side fails.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     if options.ours {
-        let Some(run_chain) = RUN_CHAIN else { bail!("no chain engine is built into this program") };
         let seconds = f64::from(options.seconds);
-        let said = tokio::task::spawn_blocking(move || ours(run_chain, seconds)).await??;
+        let said = tokio::task::spawn_blocking(move || ours(engine::run_chain, seconds)).await??;
         println!("{}", serde_json::to_string(&said)?);
         return Ok(());
     }
@@ -117,23 +116,14 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         if repetition == 1 {
             println!("measured beside {:?}", theirs.versions);
         }
-        let mut all = theirs.cases;
-        if RUN_CHAIN.is_some() {
-            eprintln!("{repetition}/{}: windlass", options.repetitions);
-            all.extend(ours_apart(options).await?.cases);
-        }
-        for (name, step) in all {
+        eprintln!("{repetition}/{}: windlass", options.repetitions);
+        let ours = ours_apart(options).await?;
+        for (name, step) in theirs.cases.into_iter().chain(ours.cases) {
             samples.entry(name).or_default().push(step);
         }
     }
     summarize(&samples, &mut report);
-    report.publish()?;
-    if RUN_CHAIN.is_none() {
-        bail!(
-            "the Windlass side is NOT BUILT: this program has no chain engine plugged in, so nothing was compared"
-        );
-    }
-    Ok(())
+    report.publish()
 }
 
 async fn theirs(options: &Options, python: &Path) -> Result<Said> {
@@ -148,27 +138,34 @@ async fn theirs(options: &Options, python: &Path) -> Result<Said> {
 async fn ours_apart(options: &Options) -> Result<Said> {
     let text = Recipe::new("the chain engine", std::env::current_exe()?, options.core)
         .args(["chains", "--ours", "--seconds", &options.seconds.to_string()])
-        .output(Duration::from_secs(60 + 10 * u64::from(options.seconds)))
+        .output(Duration::from_secs(60 + 20 * u64::from(options.seconds)))
         .await?;
     Ok(serde_json::from_str(&text)?)
 }
 
 fn ours(run_chain: RunChain, seconds: f64) -> Result<Said> {
     let mut said = Said::default();
-    for case in CASES {
-        let trial = run_chain(case.yaml, WARM_UP)?.as_secs_f64().max(1e-6);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped just before")]
-        let runs = (f64::from(WARM_UP) * seconds / trial).clamp(f64::from(WARM_UP), 1e6) as u32;
-        // CPU is the whole program's, so compiling the chain is in it: a few hundred µs among a second.
-        let before = process_cpu()?;
-        let wall = run_chain(case.yaml, runs)?;
-        let cpu = process_cpu()?.saturating_sub(before);
-        let steps = f64::from(runs) * f64::from(case.steps);
-        let step = Step {
-            wall_us_per_step: wall.as_secs_f64() * 1e6 / steps,
-            cpu_us_per_step: cpu.as_secs_f64() * 1e6 / steps,
-        };
-        said.cases.insert(format!("windlass.{}", case.name), step);
+    for journal in Journal::ALL {
+        for case in CASES {
+            let trial = run_chain(case.yaml, WARM_UP, journal)?.as_secs_f64().max(1e-6);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped just before"
+            )]
+            let runs = (f64::from(WARM_UP) * seconds / trial).clamp(f64::from(WARM_UP), 1e5) as u32;
+            // CPU is the whole program's, so the start, the ledger's way to the database after the last run
+            // and the stop are in it; the wall time is that of the runs alone.
+            let before = process_cpu()?;
+            let wall = run_chain(case.yaml, runs, journal)?;
+            let cpu = process_cpu()?.saturating_sub(before);
+            let steps = f64::from(runs) * f64::from(case.steps);
+            let step = Step {
+                wall_us_per_step: wall.as_secs_f64() * 1e6 / steps,
+                cpu_us_per_step: cpu.as_secs_f64() * 1e6 / steps,
+            };
+            said.cases.insert(format!("{}.{}", journal.side(), case.name), step);
+        }
     }
     Ok(said)
 }
@@ -181,7 +178,8 @@ fn process_cpu() -> Result<Duration> {
 fn summarize(samples: &BTreeMap<String, Vec<Step>>, report: &mut Report) {
     let wall = |name: &str| middle(samples.get(name)?, |step| step.wall_us_per_step);
     let cpu = |name: &str| middle(samples.get(name)?, |step| step.cpu_us_per_step);
-    for side in ["windlass", "langchain", "langgraph", "langchain_bare", "langgraph_bare"] {
+    let ours = Journal::ALL.map(Journal::side);
+    for side in ours.into_iter().chain(OTHERS) {
         for case in CASES {
             let name = format!("{side}.{}", case.name);
             for (what, value) in [("wall_us_per_step", wall(&name)), ("cpu_us_per_step", cpu(&name))] {
@@ -191,16 +189,16 @@ fn summarize(samples: &BTreeMap<String, Vec<Step>>, report: &mut Report) {
             }
         }
     }
-    for side in ["langchain", "langgraph", "langchain_bare", "langgraph_bare"] {
+    for (ours, theirs) in ours.into_iter().flat_map(|ours| OTHERS.map(|theirs| (ours, theirs))) {
         // The bare ones leave out what a step of ours does: a comparison with them is information.
-        let goal = if side.ends_with("_bare") { Goal::None } else { Goal::AtLeast(GOAL) };
+        let goal = if theirs.ends_with("_bare") { Goal::None } else { Goal::AtLeast(GOAL) };
         for case in CASES {
-            let (ours, theirs) = (format!("windlass.{}", case.name), format!("{side}.{}", case.name));
-            for (what, ours, theirs) in
-                [("wall_ratio", wall(&ours), wall(&theirs)), ("cpu_ratio", cpu(&ours), cpu(&theirs))]
+            let (left, right) = (format!("{ours}.{}", case.name), format!("{theirs}.{}", case.name));
+            for (what, left, right) in
+                [("wall_ratio", wall(&left), wall(&right)), ("cpu_ratio", cpu(&left), cpu(&right))]
             {
-                if let Some((ours, theirs)) = ours.zip(theirs) {
-                    report.add(format!("windlass.{}.{what}_to_{side}", case.name), theirs / ours, "x", goal);
+                if let Some((left, right)) = left.zip(right) {
+                    report.add(format!("{ours}.{}.{what}_to_{theirs}", case.name), right / left, "x", goal);
                 }
             }
         }
@@ -219,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_side_is_measured_per_step() {
-        let instant: RunChain = |yaml, runs| {
+        let instant: RunChain = |yaml, runs, _| {
             assert!(yaml.contains("{{ topic }}"));
             let begun = Instant::now();
             std::hint::black_box((0..runs).sum::<u32>());
@@ -227,7 +225,18 @@ mod tests {
         };
         let said = ours(instant, 0.01).unwrap();
         let each = |name: &str| said.cases[name].wall_us_per_step;
-        assert!((8.0..9.0).contains(&each("windlass.sequence3")), "{said:?}");
-        assert!((3.0..4.0).contains(&each("windlass.parallel8")), "{said:?}");
+        for side in ["windlass_journal_in_memory", "windlass_journal_on_disk"] {
+            assert!((8.0..9.0).contains(&each(&format!("{side}.sequence3"))), "{said:?}");
+            assert!((3.0..4.0).contains(&each(&format!("{side}.parallel8"))), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn the_engine_runs_every_case() {
+        for case in CASES {
+            for journal in Journal::ALL {
+                assert!(!engine::run_chain(case.yaml, 2, journal).unwrap().is_zero(), "{}", case.name);
+            }
+        }
     }
 }

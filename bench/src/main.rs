@@ -8,6 +8,7 @@ mod answers;
 mod caller;
 mod chains;
 mod child;
+mod engine;
 mod hot;
 mod http1;
 mod instructions;
@@ -47,6 +48,10 @@ enum Command {
     #[command(hide = true)]
     Hot(hot::Options),
 }
+
+/// The product's, so that what is counted and timed here is what it does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -35,3 +35,23 @@ pub(crate) fn recipe(
     std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(Recipe::new("windlass", binary, core).args(["serve", "--config"]).args([&file]).directory(directory))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use ::windlass::{chain::Source, config};
+
+    use super::*;
+
+    #[test]
+    fn the_configuration_is_valid() {
+        let directory = tempfile::tempdir().unwrap();
+        let mock = SocketAddr::from((Ipv4Addr::LOCALHOST, 9000));
+        recipe(Path::new("windlass"), mock, 8099, directory.path(), 0).unwrap();
+        let text = std::fs::read_to_string(directory.path().join("windlass.yaml")).unwrap();
+        let source = Source { name: "windlass.yaml", text: &text };
+        let checked = config::load(source, &|_| None, &config::Overrides::default());
+        checked.unwrap_or_else(|report| panic!("{report}"));
+    }
+}
