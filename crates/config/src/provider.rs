@@ -61,8 +61,6 @@ pub struct Remote {
     pub headers: Vec<(String, Secret)>,
     /// Connections.
     pub pool: Pool,
-    /// Send request bodies over 1 KB with gzip.
-    pub compress_requests: bool,
 }
 
 /// Connections to one provider.

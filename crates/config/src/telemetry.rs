@@ -9,8 +9,6 @@ pub struct Telemetry {
     pub otlp: Option<BaseUrl>,
     /// Which part of the traces is sent, 0 to 1. A caller's own sampling decision comes first.
     pub sample: f64,
-    /// Put prompts and answers into traces.
-    pub capture_content: bool,
     /// The least level that is logged.
     pub log_level: LogLevel,
     /// How logs are written.

@@ -3,7 +3,7 @@
 //! Start opens the spool and the database and takes up what an earlier process left. Stop takes no new work,
 //! waits for what is in flight, cuts off what does not end in time, and empties the spool.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use rand::RngExt as _;
 use store::drain::{DrainOptions, Drained};
 use store::spool::{Recovery, Room, SpoolOptions};
 use store::sqlite::SqliteOptions;
-use store::{Drain, Spool, SpoolError, Sqlite};
+use store::{Drain, Ledger, Spool, SpoolError, Sqlite};
 use telemetry::Metrics;
 use telemetry::metrics::Build;
 use telemetry::trace::{self, Exporter};
@@ -80,7 +80,8 @@ impl Engine {
     /// Starts an engine on a checked configuration. Must be called inside a tokio runtime.
     pub async fn start(config: Config) -> Result<Started, StartError> {
         let tasks = TaskTracker::new();
-        let (spool, recovered) = open_spool(&config)?;
+        let (folder, spool, recovered) = open_spool(&config)?;
+        let spools = config.storage.spool.clone();
         let database = match &config.storage.database {
             Database::Sqlite(path) => Sqlite::open(path, &SqliteOptions::default()).await?,
             Database::Memory => Sqlite::in_memory().await?,
@@ -119,6 +120,7 @@ impl Engine {
         let settled = tasks.clone();
         let drain = tokio::spawn(drain.run(async move { settled.wait().await }));
         tasks.spawn(until(stopped.clone(), estimates.learn(learner)));
+        tasks.spawn(until(stopped.clone(), adopt(spools, folder, Arc::new(database.clone()))));
         tasks.spawn(until(stopped, engine.clone().keep_house()));
         Ok(Started { engine, recovered, drain, database })
     }
@@ -204,15 +206,33 @@ async fn until(mut stopping: watch::Receiver<bool>, work: impl Future<Output = (
     }
 }
 
+/// Takes to the database what killed processes left in other folders of the spool than ours. A folder that a
+/// living process has is locked, and left alone.
+async fn adopt(root: PathBuf, own: usize, ledger: Arc<dyn Ledger>) {
+    for number in (0..MAX_PROCESSES).filter(|number| *number != own) {
+        let path = root.join(number.to_string());
+        if !path.is_dir() {
+            continue;
+        }
+        let Ok((spool, found)) = Spool::open(&path, SpoolOptions::default()) else { continue };
+        if found.rows > 0 {
+            telemetry::log::ledger_recovered(found.rows);
+            let drain =
+                Drain::new(spool, Arc::clone(&ledger), DrainOptions::default(), || rand::rng().random());
+            drain.run(std::future::ready(())).await;
+        }
+    }
+}
+
 /// The spool of this process: the first folder under `storage.spool` that no living process has, with what
 /// its last owner left. So a command can run beside a server on the same database.
-fn open_spool(config: &Config) -> Result<(Spool, Recovery), StartError> {
+fn open_spool(config: &Config) -> Result<(usize, Spool, Recovery), StartError> {
     let root = &config.storage.spool;
     let options = SpoolOptions { max_bytes: config.storage.spool_max, ..SpoolOptions::default() };
     for number in 0..MAX_PROCESSES {
         let path = root.join(number.to_string());
         match Spool::open(&path, options.clone()) {
-            Ok(opened) => return Ok(opened),
+            Ok((spool, recovery)) => return Ok((number, spool, recovery)),
             Err(SpoolError::InUse { .. }) => {}
             Err(source) => return Err(StartError::Spool { path: shown(&path), source }),
         }

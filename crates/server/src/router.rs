@@ -30,7 +30,10 @@ pub(crate) fn make(engine: Engine) -> Router {
 }
 
 async fn metrics(State(engine): State<Engine>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, telemetry::metrics::CONTENT_TYPE)], engine.metrics().render())
+    // With many models it is megabytes of text: not on a thread that serves calls.
+    let metrics = engine.metrics().clone();
+    let text = tokio::task::spawn_blocking(move || metrics.render()).await.unwrap_or_default();
+    ([(CONTENT_TYPE, telemetry::metrics::CONTENT_TYPE)], text)
 }
 
 /// No such path, or not with this method.

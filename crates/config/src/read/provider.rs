@@ -95,7 +95,6 @@ fn remote(fields: &mut Fields<'_>, anthropic: bool) -> Remote {
         api_key: fields.secret("api_key"),
         headers: fields.names("headers").into_iter().filter_map(header).collect(),
         pool: pool(fields.section("pool")),
-        compress_requests: fields.bool("compress_requests"),
     };
     if remote.api_key.as_ref().is_some_and(|key| !key.expose().is_ascii())
         && let Some(at) = fields.value("api_key")

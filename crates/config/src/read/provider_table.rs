@@ -3,7 +3,7 @@
 use crate::read::price::PRICE;
 use crate::read::route::TIMEOUTS;
 use crate::read::simulated::SIMULATED;
-use crate::table::{Field, Is, Section, field, option, required, words};
+use crate::table::{Field, Is, Section, field, later, option, required, words};
 
 /// Kinds of providers, and the keys that each has.
 pub(crate) static KINDS: [(&str, &Section); 4] =
@@ -43,8 +43,7 @@ const PRICES: Field =
     option("prices", Is::Map(&ONE_PRICE), "list prices", "Prices of this provider's models, by model.");
 const DEADLINES: Field = option("timeouts", Is::Section(&TIMEOUTS), "as `defaults.timeouts`", "Deadlines.");
 const POOL_FIELD: Field = option("pool", Is::Section(&POOL), "see there", "Connections.");
-const COMPRESS: Field =
-    field("compress_requests", Is::Bool, "false", "Send request bodies over 1 KB with gzip.");
+const COMPRESS: Field = later("compress_requests", "Send request bodies over 1 KB with gzip.");
 
 pub(crate) static OPENAI: Section = Section {
     name: "providers.NAME (kind: openai)",

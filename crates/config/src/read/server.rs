@@ -65,7 +65,12 @@ pub(crate) static TELEMETRY: Section = Section {
             "Where traces go: the base address of an OTLP/HTTP receiver.",
         ),
         field("sample", Is::Number(0.0, 1.0), "1", "Which part of the traces is sent."),
-        field("capture_content", Is::Bool, "false", "Put prompts and answers into traces."),
+        field(
+            "capture_content",
+            Is::Bool,
+            "false",
+            "Prompts and answers are in no trace; `true` comes later.",
+        ),
         field("log_level", LOG_LEVEL, "info", "The least level that is logged."),
         field("log_format", words(&["json", "text"]), "json", "How logs are written."),
         field(
@@ -133,10 +138,14 @@ pub(crate) fn telemetry(mut fields: Fields<'_>) -> Telemetry {
         ("debug", LogLevel::Debug),
         ("trace", LogLevel::Trace),
     ];
+    if fields.bool("capture_content")
+        && let Some(at) = fields.value("capture_content")
+    {
+        at.error("`capture_content: true` comes in a later version of Windlass");
+    }
     let telemetry = Telemetry {
         otlp: fields.url("otlp"),
         sample: fields.number("sample"),
-        capture_content: fields.bool("capture_content"),
         log_level: fields.word("log_level", &levels).unwrap_or_default(),
         log_format: fields
             .word("log_format", &[("json", LogFormat::Json), ("text", LogFormat::Text)])

@@ -13,7 +13,7 @@ fn the_environment_stands_above_the_file_and_flags_above_both() {
         ("PATH", "/bin"),
         ("WINDLASS__SERVER__LISTEN", "127.0.0.1:1"),
         ("WINDLASS__SERVER__WORKERS", "3"),
-        ("WINDLASS__TELEMETRY__CAPTURE_CONTENT", "true"),
+        ("WINDLASS__SERVER__ALLOW_OPEN", "true"),
         ("WINDLASS__PROVIDERS__MY_CLOUD__API_KEY", "12345678"),
         ("WINDLASS__ROUTES__FAST__MODELS", "[my-cloud/a, my-cloud/b]"),
         ("WINDLASS__STORAGE__SPOOL", ""),
@@ -27,7 +27,7 @@ fn the_environment_stands_above_the_file_and_flags_above_both() {
     let config = load_with(text, &overrides).unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(config.server.listen.port(), 1);
     assert_eq!(config.server.workers, Some(7));
-    assert!(config.telemetry.capture_content);
+    assert!(config.server.allow_open);
     let Kind::Openai(remote) = &config.providers[0].kind else { panic!("not openai") };
     assert_eq!(remote.api_key.as_ref().unwrap().expose(), "12345678");
     assert_eq!(config.route("fast").unwrap().targets.len(), 2);

@@ -44,7 +44,6 @@ CREATE TABLE ledger (
     PRIMARY KEY (call, attempt)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX ledger_at ON ledger (at);
 CREATE INDEX ledger_run ON ledger (run) WHERE run IS NOT NULL;
 
 -- Long texts, stored once by the BLAKE3 hash of their bytes.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{QueryBuilder, Sqlite as Engine, Transaction};
 use types::ledger::Row;
+use types::{CallId, Timestamp};
 
 use super::row::{self, COLUMNS};
 use super::{Sqlite, totals};
@@ -13,6 +14,9 @@ use crate::{Answer, StoreError};
 
 /// Rows in one statement. Only two statements are ever prepared: for so many rows, and for one.
 const TOGETHER: usize = 16;
+
+/// A day in microseconds.
+const DAY: i64 = 24 * 3600 * 1_000_000;
 
 static INSERT_ONE: LazyLock<String> = LazyLock::new(|| insert(1));
 static INSERT_TOGETHER: LazyLock<String> = LazyLock::new(|| insert(TOGETHER));
@@ -87,10 +91,15 @@ async fn insert_rows(
 
 /// The filter's conditions but for its page.
 pub(super) fn only(query: &mut QueryBuilder<Engine>, filter: &Filter) {
+    // Ids are in the order of time, so the primary key serves for it: an attempt begins with its call or up
+    // to a day after it.
     if let Some(since) = filter.since {
+        let earliest = Timestamp::from_micros(since.as_micros().saturating_sub(DAY));
+        query.push(" AND call >= ").push_bind(CallId::new(earliest, [0; 10]).as_bytes().to_vec());
         query.push(" AND at >= ").push_bind(since.as_micros());
     }
     if let Some(until) = filter.until {
+        query.push(" AND call <= ").push_bind(CallId::new(until, [0xff; 10]).as_bytes().to_vec());
         query.push(" AND at < ").push_bind(until.as_micros());
     }
     if let Some(call) = filter.call {

@@ -32,6 +32,8 @@ echo "the server ended with status $?" >&2
 kill -KILL 0
 "#;
 
+/// What of our environment the server sees.
+const KEPT: [&str; 6] = ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES"];
 /// Time for the server to end by itself before it is killed.
 const GRACE: Duration = Duration::from_secs(3);
 /// Bytes of its output that are kept.
@@ -55,6 +57,8 @@ impl Process {
     ) -> std::io::Result<Self> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SHELL, "windlass-local"]).arg(program).args(arguments);
+        // It needs none of our environment, and ours holds the keys of other providers.
+        command.env_clear().envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         if let Some(folder) = program.parent() {
             command.env("LD_LIBRARY_PATH", folder);
         }

@@ -32,7 +32,7 @@ pub(crate) fn result(result: &RunResult, quiet: bool) {
             output::duration(step.api_latency_ms),
             step.usage.input.to_string(),
             step.usage.output.to_string(),
-            output::cost(step.cost),
+            if step.attempts == 0 { String::new() } else { output::cost(step.cost) },
             step.attempts.to_string(),
         ]);
     }

@@ -1,0 +1,6 @@
+//! The call path and the chain runner against scripted vendors on real sockets.
+
+mod answers;
+mod house;
+mod runs;
+mod streams;
