@@ -107,6 +107,6 @@ impl From<Report> for Failure {
 
 impl From<store::StoreError> for Failure {
     fn from(error: store::StoreError) -> Self {
-        Self::Other(error.into())
+        Self::Fault(error.into())
     }
 }
