@@ -1,0 +1,199 @@
+//! The command line without a server: files that are wrong, in every way at once and in one way too far;
+//! and the commands that only look.
+
+use serde_json::{Value, json};
+
+use crate::house::{House, said};
+
+const SIMULATED: &str = "
+version: 1
+providers:
+  demo: { kind: simulated, models: { talker: { price: { input: 1, output: 2 } }, other: {} } }
+routes: { assistant: { models: [demo/talker, demo/other] } }
+aliases: { gpt-4: assistant }
+";
+
+#[tokio::test]
+async fn check_tells_all_problems_at_once() {
+    let house = House::new(SIMULATED);
+    house.write("good.yaml", "name: good\nprompts: ['Say {{ word }}']\n");
+    let good = house.run(&["check", "windlass.yaml", "good.yaml"]).await.well();
+    assert_eq!(good.out.lines().count(), 2, "{good:?}");
+    house.write(
+        "bad.yaml",
+        "version: 1\nserver: { listn: 127.0.0.1:0, max_body: many }\nroutes: { r: { models: [demo/nothing] } }\nroute: {}\n",
+    );
+    house.write(
+        "bad-chain.yaml",
+        "name: bad\nsteps:\n  a: { prompt: 'x {{ steps.c }}' }\n  b: { promt: 'y' }\n  c: { prompt: 'z {{ 1 + }}' }\n",
+    );
+    let bad = house.run(&["check", "bad.yaml", "good.yaml", "bad-chain.yaml"]).await;
+    assert_eq!(bad.code, 3, "{bad:?}");
+    for part in [
+        "bad.yaml:2",
+        "`listn`",
+        "did you mean `listen`",
+        "max_body",
+        "demo/nothing",
+        "did you mean `routes`",
+        "bad-chain.yaml:4",
+        "did you mean `prompt`",
+        "bad-chain.yaml:5",
+        "2 of 3 files are not valid",
+    ] {
+        assert!(bad.err.contains(part), "{part:?} is not in:\n{}", bad.err);
+    }
+    assert!(bad.out.contains("good.yaml: a valid chain"), "{bad:?}");
+    let told = house.run(&["check", "bad.yaml", "--json"]).await;
+    assert_eq!((told.code, &told.json()[0]["valid"]), (3, &json!(false)), "{told:?}");
+    // Nothing of it is served either.
+    let served = house.run(&["serve", "--config", "bad.yaml"]).await;
+    assert_eq!(served.code, 3, "{served:?}");
+    assert!(
+        served.err.contains("did you mean `listen`") && served.err.contains("demo/nothing"),
+        "{served:?}"
+    );
+    assert_eq!(house.run(&["check", "nowhere.yaml"]).await.code, 1);
+}
+
+/// Runs a chain that must not run; gives what was said of it.
+async fn runs_not(house: &House, chain: &str, code: i32) -> String {
+    house.write("chain.yaml", chain);
+    let said = house.run(&["run", "chain.yaml"]).await;
+    assert_eq!(said.code, code, "{said:?}");
+    said.err
+}
+
+#[tokio::test]
+async fn chains_that_cannot_be_run_are_refused_before_anything_is_sent() {
+    let house = House::new(SIMULATED);
+    let circle = "name: circle\nsteps:\n  a: { prompt: '{{ steps.c }}' }\n  b: { prompt: '{{ steps.a }}' }\n  c: { prompt: '{{ steps.b }}' }\n";
+    let said = runs_not(&house, circle, 3).await;
+    assert!(said.contains("a → ") || said.contains("a -> "), "the whole circle is told: {said}");
+
+    let mut long = "name: long\nsteps:\n".to_owned();
+    for step in 0..10_000 {
+        long += &format!("  s{step}: {{ prompt: 'x' }}\n");
+    }
+    let said = runs_not(&house, &long, 3).await;
+    assert!(said.contains("10000 steps") && said.contains("1000"), "{said}");
+    assert!(said.len() < 2_000, "one sentence is enough, not {} bytes", said.len());
+
+    for bomb in [
+        "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}",
+        "{% for a in range(999) %}{% for b in range(999) %}{% for c in range(999) %}{{ c }}{% endfor %}{% endfor %}{% endfor %}",
+        "{% for a in range(999) %}{% for b in range(999) %}{% for c in range(999) %}{% endfor %}{% endfor %}{% endfor %}",
+        "{% set a = 'xxxxxxxxxxxxxxxx' * 1000000000 %}{{ a }}",
+    ] {
+        house.write("chain.yaml", &format!("name: bomb\nsteps:\n  a: {{ prompt: \"{bomb}\" }}\n"));
+        let said = house.run(&["run", "chain.yaml"]).await;
+        // In the file, or when it is filled in: either way it is told, and soon.
+        assert!(matches!(said.code, 1 | 3) && said.err.contains("WL5004"), "{bomb}: {said:?}");
+        assert!(said.err.len() < 4_000, "{said:?}");
+    }
+    let deep = format!(
+        "name: deep\nsteps:\n  a: {{ prompt: '{{{{ {}1{} }}}}' }}\n",
+        "(".repeat(50_000),
+        ")".repeat(50_000)
+    );
+    runs_not(&house, &deep, 3).await;
+
+    let missing = "name: missing\nsteps:\n  a:\n    prompt: |\n      About {{ topic }} and {{ tpic }}\n";
+    let said = runs_not(&house, missing, 2).await;
+    assert!(said.contains("WL5003") && said.contains("topic"), "{said}");
+    let typo = "name: typo\ninputs: { topic: {} }\nsteps:\n  a:\n    prompt: 'About {{ tpic }}'\n";
+    let said = runs_not(&house, typo, 3).await;
+    assert!(said.contains("chain.yaml:5") && said.contains("topic"), "{said}");
+    let wrong = house.run(&["run", "chain.yaml", "--var", "topic"]).await;
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+
+    assert_eq!(house.ledger().await, Vec::<Value>::new(), "nothing was sent");
+}
+
+#[tokio::test]
+async fn limits_and_failed_steps_have_exit_codes_of_their_own() {
+    let house = House::new(SIMULATED);
+    house.write(
+        "dear.yaml",
+        "name: dear\nlimits: { cost: 0.00000001 }\ndefaults: { model: demo/talker }\nprompts: ['a', 'b {{ output[-1] }}']\n",
+    );
+    let said = house.run(&["run", "dear.yaml", "--json"]).await;
+    assert_eq!(said.code, 4, "{said:?}");
+    assert_eq!(said.json()["error"]["code"], "WL5007", "{said:?}");
+    house.write("lost.yaml", "name: lost\ndefaults: { model: demo/nobody }\nprompts: ['a']\n");
+    let said = house.run(&["run", "lost.yaml"]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("WL5005") && said.err.contains("windlass runs resume run_"), "{said:?}");
+    let said = house.run(&["runs", "show", "run_00000000000000000000000000000000"]).await;
+    assert!(said.code == 1 && said.err.contains("WL5006"), "{said:?}");
+}
+
+#[tokio::test]
+async fn commands_that_only_look() {
+    let house = House::new(SIMULATED);
+    let help = house.run(&["--help"]).await.well().out;
+    for command in
+        ["serve", "run", "chat", "check", "models", "runs", "ledger", "Exit codes", "windlass run "]
+    {
+        assert!(help.contains(command), "{command}: {help}");
+    }
+    for command in ["serve", "run", "chat", "check", "models", "runs", "ledger"] {
+        assert!(house.run(&[command, "--help"]).await.well().out.contains("Usage: windlass"));
+    }
+    assert_eq!(house.run(&[]).await.code, 2);
+    assert_eq!(house.run(&["fly"]).await.code, 2);
+    assert!(house.run(&["--version"]).await.well().out.starts_with("windlass "));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(house.run(&["completions", shell]).await.well().out.contains("windlass"));
+    }
+    for (what, field) in [("config", "providers"), ("chain", "steps")] {
+        let schema = house.run(&["schema", what]).await.well().json();
+        assert!(schema["properties"][field].is_object(), "{what}");
+        describes_an_object(&schema);
+    }
+
+    let models = house.run(&["models", "--json"]).await.well().json();
+    let names: Vec<_> =
+        models.as_array().unwrap().iter().map(|line| line["name"].as_str().unwrap()).collect();
+    for name in ["assistant", "gpt-4", "demo/talker", "demo/other"] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+    let all = house.run(&["models", "--all", "gpt-4o-mini", "--json"]).await.well().json();
+    let listed = all.as_array().unwrap().iter().find(|line| line["name"] == "openai/gpt-4o-mini");
+    assert_eq!(listed.unwrap()["price"]["input"], "0.15", "{all:#}");
+
+    for model in ["assistant", "demo/other", "demo/other"] {
+        let chat = house.run(&["chat", "hello", "--model", model, "--quiet"]).await.well();
+        assert!(chat.out.starts_with("[simulated]") && chat.err.is_empty(), "{chat:?}");
+    }
+    let sums = house.run(&["ledger", "--by", "model", "--json"]).await.well().json();
+    let calls: Vec<_> = sums.as_array().unwrap().iter().map(|sum| (&sum["key"], &sum["calls"])).collect();
+    assert_eq!(calls.len(), 2, "{sums:#}");
+    assert!(
+        calls.contains(&(&json!("demo/other"), &json!(2))) || calls.contains(&(&json!("other"), &json!(2))),
+        "{sums:#}"
+    );
+    assert_eq!(house.run(&["ledger", "--since", "yesterday"]).await.code, 2);
+    let table = house.run(&["ledger"]).await.well().out;
+    assert_eq!(table.lines().count(), 4, "a head and three rows:\n{table}");
+}
+
+fn describes_an_object(schema: &Value) {
+    assert!(schema["$schema"].is_string() && schema["additionalProperties"] == false, "{schema:#}");
+}
+
+#[tokio::test]
+async fn the_environment_stands_above_the_file() {
+    let house = House::new(SIMULATED);
+    let mut command = house.command(&["models", "--json"]);
+    command.env("WINDLASS__ALIASES__GPT-4", "demo/other").env("WINDLASS__PROVIDERS__MORE__KIND", "local");
+    let models = said(command).await.well().json();
+    let find = |name: &str| models.as_array().unwrap().iter().find(|line| line["name"] == name).cloned();
+    assert_eq!(find("gpt-4").unwrap()["stands_for"], "demo/other", "{models:#}");
+    assert!(find("more/smollm2").is_some(), "{models:#}");
+    let mut command = house.command(&["models"]);
+    command.env("WINDLASS__SERVER__LISTN", "127.0.0.1:1");
+    let told = said(command).await;
+    assert_eq!(told.code, 3, "{told:?}");
+    assert!(told.err.contains("WINDLASS__SERVER__LISTN") && told.err.contains("listen"), "{told:?}");
+}

@@ -1,0 +1,272 @@
+//! Requests that make no sense, too much sense or come from the wrong people: each is told so with its code
+//! and the status of the caller's dialect, and costs nobody anything.
+
+use std::io::ErrorKind;
+
+use serde_json::{Value, json};
+use testkit::{Answer, Vendor};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::client::{Ask, Open, Reply};
+use crate::house::{Gateway, House, soon};
+
+const CHAT: &str = "/v1/chat/completions";
+const MESSAGES: &str = "/v1/messages";
+const EMBEDDINGS: &str = "/v1/embeddings";
+const KEY: &str = "a-key-that-is-known-here";
+
+const STRICT: &str = "
+version: 1
+server: { max_body: 10KB, max_header: 16KB, body_timeout: 150ms, header_timeout: 150ms }
+providers:
+  demo: { kind: simulated, models: { talker: {}, secret: {} } }
+keys:
+  tests: { key: a-key-that-is-known-here, models: [demo/talker] }
+  chief: { key: another-key-known-here, admin: true }
+";
+
+fn call(model: &str) -> Value {
+    json!({ "model": model, "max_tokens": 5, "messages": [{ "role": "user", "content": "hello" }] })
+}
+
+/// An error must be in the shape of the path's dialect and have this status and code.
+fn check(path: &str, reply: &Reply, status: u16, code: &str) -> Value {
+    let told = reply.json();
+    let about = format!("{path}: {told:#}");
+    assert_eq!((reply.status, told["error"]["code"].as_str()), (status, Some(code)), "{about}");
+    assert!(told["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{about}");
+    assert!(told["error"]["type"].is_string(), "{about}");
+    assert_eq!(told.get("type"), (path == MESSAGES).then_some(&json!("error")), "{about}");
+    assert_eq!(reply.header("content-type"), Some("application/json"), "{about}");
+    told["error"].clone()
+}
+
+async fn refused(gateway: &Gateway, path: &str, body: impl Into<Vec<u8>>, status: u16, code: &str) -> Value {
+    let reply = gateway.ask(Ask::bytes(path, body).key(KEY)).await;
+    check(path, &reply, status, code)
+}
+
+/// Bad requests are over before anything was tried, so they leave no row.
+async fn nothing_was_tried(gateway: Gateway, house: &House) {
+    gateway.stop().await;
+    assert_eq!(house.ledger().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn bodies_that_make_no_sense() {
+    let house = House::new(STRICT);
+    let gateway = house.serve().await;
+    for path in [CHAT, MESSAGES, EMBEDDINGS] {
+        let long = format!("{{\"model\":\"demo/talker\",\"x\":\"{}\"}}", "x".repeat(10_000));
+        let error = refused(&gateway, path, long, 413, "WL1003").await;
+        assert!(error["message"].as_str().unwrap().contains("10000"), "{error:#}");
+        for broken in ["", "{", "[]garbage", "{\"model\": \"demo/talker\",}", "\u{feff}{}", "hello"] {
+            refused(&gateway, path, broken, 400, "WL1001").await;
+        }
+        let error = refused(&gateway, path, b"{\"model\":\"demo/\xff\xfe\"}".as_slice(), 400, "WL1002").await;
+        assert!(!error["message"].as_str().unwrap().contains('\u{fffd}'), "{error:#}");
+        for (wrong, param) in [("{}", "model"), ("{\"model\":7}", "model"), ("{\"model\":null}", "model")] {
+            let error = refused(&gateway, path, wrong, 400, "WL1004").await;
+            assert_eq!(error["param"], param, "{error:#}");
+        }
+        // As deep as it likes: depth is no way to our stack.
+        refused(&gateway, path, "[".repeat(9_000), 400, "WL1001").await;
+    }
+    let wrong = "{\"model\":\"demo/talker\",\"max_tokens\":5,\"messages\":\"hello\"}";
+    refused(&gateway, CHAT, wrong, 400, "WL1004").await;
+    refused(&gateway, MESSAGES, wrong, 400, "WL1004").await;
+    let missing = "{\"model\":\"demo/talker\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}";
+    assert_eq!(refused(&gateway, MESSAGES, missing, 400, "WL1004").await["param"], "max_tokens");
+    nothing_was_tried(gateway, &house).await;
+}
+
+#[tokio::test]
+async fn a_body_that_hides_its_length_is_bounded_too() {
+    let house = House::new(STRICT);
+    let gateway = house.serve().await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let head = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: windlass\r\nauthorization: Bearer {KEY}\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..11 {
+        let chunk = format!("3e8\r\n{}\r\n", "x".repeat(1_000));
+        stream.write_all(chunk.as_bytes()).await.unwrap();
+    }
+    let reply = soon("the refusal", async { Open::read(stream).await?.whole().await }).await.unwrap();
+    check(CHAT, &reply, 413, "WL1003");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn names_that_mean_nothing() {
+    let house = House::new(STRICT);
+    let gateway = house.serve().await;
+    for path in [CHAT, MESSAGES, EMBEDDINGS] {
+        let mut body = call("demo/talkr");
+        body["input"] = json!("hello");
+        let error = refused(&gateway, path, body.to_string(), 404, "WL1005").await;
+        assert!(error["hint"].as_str().unwrap().contains("did you mean `demo/talker`"), "{error:#}");
+        assert_eq!(error["param"], "model");
+        body["model"] = json!("x".repeat(5_000));
+        let error = refused(&gateway, path, body.to_string(), 404, "WL1005").await;
+        assert!(error["message"].as_str().unwrap().len() < 200, "{error:#}");
+    }
+    for ask in [
+        Ask::get("/nowhere"),
+        Ask::post("/v1/completions", &json!({})),
+        Ask::get(CHAT),
+        Ask::get("/v1/chat/completions/more"),
+        Ask::get("//v1//models"),
+    ] {
+        check("", &gateway.ask(ask.key(KEY)).await, 404, "WL1007");
+    }
+    let reply = gateway.ask(Ask::get("/anthropic/v1/nothing").key(KEY)).await;
+    check(MESSAGES, &reply, 404, "WL1007");
+    let reply = gateway.ask(Ask::get("/v1/models/demo/nobody").key(KEY)).await;
+    check("", &reply, 404, "WL1005");
+    nothing_was_tried(gateway, &house).await;
+}
+
+#[tokio::test]
+async fn people_who_may_not() {
+    let house = House::new(STRICT);
+    let gateway = house.serve().await;
+    for path in [CHAT, MESSAGES, EMBEDDINGS] {
+        for ask in [
+            Ask::post(path, &call("demo/talker")),
+            Ask::post(path, &call("demo/talker")).key("nobody-has-this-key"),
+            Ask::post(path, &call("demo/talker")).header("x-api-key", "nobody-has-this-key"),
+            Ask::post(path, &call("demo/talker")).header("authorization", "Basic Zm9vOmJhcg=="),
+        ] {
+            let reply = gateway.ask(ask).await;
+            let error = check(path, &reply, 401, "WL2001");
+            assert!(!error.to_string().contains("nobody-has-this-key"), "{error:#}");
+        }
+        let mut body = call("demo/secret");
+        body["input"] = json!("hello");
+        let error = refused(&gateway, path, body.to_string(), 403, "WL2002").await;
+        assert_eq!(error["param"], "model");
+    }
+    // What others did is for administrators; what there is, for those who may use it.
+    for path in ["/api/v1/calls", "/api/v1/runs"] {
+        check("", &gateway.ask(Ask::get(path)).await, 401, "WL2001");
+        check("", &gateway.ask(Ask::get(path).key(KEY)).await, 403, "WL2002");
+        assert_eq!(gateway.ask(Ask::get(path).key("another-key-known-here")).await.status, 200);
+    }
+    let listed = gateway.ask(Ask::get("/v1/models").header("x-api-key", KEY)).await.json();
+    let names: Vec<_> = listed["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
+    assert_eq!(names, ["demo/talker"]);
+    assert!(!gateway.log().contains("nobody-has-this-key") && !gateway.log().contains(KEY));
+    nothing_was_tried(gateway, &house).await;
+}
+
+#[tokio::test]
+async fn headers_that_are_absurd() {
+    let house = House::new(STRICT);
+    let gateway = house.serve().await;
+    let ask = |path| Ask::post(path, &call("demo/talker")).key(KEY);
+    for path in [CHAT, MESSAGES] {
+        let reply = gateway.ask(ask(path).header("x-long", "x".repeat(20_000))).await;
+        check(path, &reply, 400, "WL1008");
+        let reply = gateway.ask(ask(path).header("x-windlass-deadline", "tomorrow")).await;
+        assert_eq!(check(path, &reply, 400, "WL1004")["param"], "x-windlass-deadline");
+        let reply = gateway.ask(ask(path).header("x-windlass-user", "x".repeat(300))).await;
+        assert_eq!(check(path, &reply, 400, "WL1004")["param"], "x-windlass-user");
+        // A trace that is none is not worth a call.
+        assert_eq!(gateway.ask(ask(path).header("traceparent", "00-nonsense")).await.status, 200);
+    }
+    // What is no HTTP at all is refused by its framing; the process goes on.
+    for bytes in [
+        format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(200_000)),
+        (0..500).fold("GET / HTTP/1.1\r\n".to_owned(), |head, n| head + &format!("x-{n}: y\r\n")) + "\r\n",
+        "GET / HTTP/1.1\r\nbad name: x\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd".to_owned(),
+        "\u{1}\u{2}\u{3} what\r\n\r\n".to_owned(),
+    ] {
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        // The other end may have had enough before everything is sent.
+        let _sent = stream.write_all(bytes.as_bytes()).await;
+        match soon("a refusal", Open::read(stream)).await {
+            Ok(open) => assert!((400..500).contains(&open.status), "{}: {bytes:.60}", open.status),
+            Err(error) => assert!(gone(error.kind()), "{error}: {bytes:.60}"),
+        }
+    }
+    assert_eq!(gateway.ask(ask(CHAT)).await.status, 200);
+    gateway.stop().await;
+}
+
+fn gone(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+}
+
+#[tokio::test]
+async fn callers_that_take_their_time() {
+    let house = House::new(STRICT);
+    let gateway = house.serve().await;
+    for path in [CHAT, MESSAGES] {
+        let whole = Ask::post(path, &call("demo/talker")).key(KEY).wire();
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        stream.write_all(&whole[..whole.len() - 10]).await.unwrap();
+        let reply = soon("the refusal", async { Open::read(stream).await?.whole().await }).await.unwrap();
+        check(path, &reply, 408, "WL1009");
+        // A head that does not end gets no answer, since nobody knows yet what it asks; the connection ends.
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        stream.write_all(&whole[..30]).await.unwrap();
+        match soon("the end of the connection", Open::read(stream)).await {
+            Ok(open) => assert_eq!(open.status, 408),
+            Err(error) => assert!(gone(error.kind()), "{error}"),
+        }
+    }
+    // A body that comes slowly but steadily is read.
+    let whole = Ask::post(CHAT, &call("demo/talker")).key(KEY).wire();
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let body = whole.len() - 40;
+    stream.write_all(&whole[..body]).await.unwrap();
+    for byte in &whole[body..] {
+        stream.write_all(&[*byte]).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let reply = soon("the answer", async { Open::read(stream).await?.whole().await }).await.unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_provider_cannot_say() {
+    let vendor = Vendor::start(Answer::json(200, "{}")).await.unwrap();
+    let house = House::new(&format!(
+        "version: 1
+providers:
+  there: {{ kind: openai, base_url: '{}' }}
+  here: {{ kind: anthropic, base_url: '{}' }}
+",
+        vendor.url("/v1"),
+        vendor.url("")
+    ));
+    let gateway = house.serve().await;
+    for (path, model, field, value) in [
+        (CHAT, "here/m", "n", json!(2)),
+        (CHAT, "here/m", "seed", json!(7)),
+        (CHAT, "here/m", "logprobs", json!(true)),
+        (CHAT, "here/m", "temperature", json!(1.5)),
+        (MESSAGES, "there/m", "top_k", json!(5)),
+        (MESSAGES, "there/m", "mcp_servers", json!([{ "type": "url", "url": "u", "name": "n" }])),
+    ] {
+        for stream in [false, true] {
+            let mut body = call(model);
+            body["max_tokens"] = json!(4_000);
+            body["stream"] = json!(stream);
+            body[field] = value.clone();
+            let reply = gateway.ask(Ask::post(path, &body)).await;
+            let error = check(path, &reply, 400, "WL1006");
+            assert!(error["param"].as_str().unwrap().starts_with(field), "{error:#}");
+        }
+    }
+    let body = json!({ "model": "here/m", "input": "hello" });
+    check(EMBEDDINGS, &gateway.ask(Ask::post(EMBEDDINGS, &body)).await, 400, "WL1006");
+    assert_eq!(vendor.connections(), 0, "what cannot be said is not sent");
+    gateway.stop().await;
+}
