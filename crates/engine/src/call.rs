@@ -79,7 +79,7 @@ impl Engine {
     async fn answer(&self, inbound: &Inbound, tally: &mut Tally) -> Result<Answered, Fault> {
         let parsed = parse(inbound, tally)?;
         let admitted = self.admit(parsed)?;
-        let planned = self.plan(admitted)?;
+        let planned = plan::plan(admitted)?;
         tally.planned(&planned.plan.name, planned.admitted.who.key.as_ref());
         self.attempt(planned, tally).await
         // Each attempt's record settles itself: a whole answer's before it is returned from `attempt`, a

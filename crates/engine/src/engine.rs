@@ -17,7 +17,6 @@ use types::{Fault, UsageSource};
 use crate::Chains;
 use crate::call::{Target, Who};
 use crate::estimates::Estimates;
-use crate::ids::Ids;
 use crate::runs::Runs;
 use crate::snapshot::Snapshot;
 
@@ -50,10 +49,6 @@ pub(crate) struct Shared {
 }
 
 impl Engine {
-    pub(crate) fn ids(&self) -> Ids {
-        Ids
-    }
-
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.0.snapshot.load_full()
     }

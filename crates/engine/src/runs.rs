@@ -22,7 +22,7 @@ use types::{Blame, Code, Fault, Kind, RunId, TraceId};
 use upstream::clock;
 
 use crate::runs::runner::Runner;
-use crate::{Engine, Who};
+use crate::{Engine, Who, ids};
 
 /// How long a run belongs to a process that says nothing more: a killed one's run can be taken over then.
 const LEASE: Duration = Duration::from_secs(30);
@@ -106,7 +106,7 @@ impl Engine {
     pub async fn start_run(&self, new: NewRun) -> Result<Run, Fault> {
         self.readiness()?;
         let inputs = new.chain.check_inputs(&new.vars)?;
-        let id = self.ids().run();
+        let id = ids::run();
         let context = new.trace.unwrap_or_else(|| Context::root(TraceId::from(id)));
         let stored = journal::NewRun {
             id,

@@ -18,7 +18,7 @@ use crate::exit::Failure;
 use crate::{output, setup};
 
 /// Does what the command line says.
-pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
+pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "windlass", &mut std::io::stdout());
@@ -26,13 +26,13 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         }
         Command::Schema { of: Schema::Config } => output::json(&config::json_schema()),
         Command::Schema { of: Schema::Chain } => output::json(&chain::json_schema()),
-        Command::Check(args) => check::check(&cli, args),
-        Command::Models(args) => models::list(&cli, args),
-        Command::Serve(args) => serve::serve(&cli, args),
-        Command::Run(args) => on_engine(&cli, |started, cli| Box::pin(run::run(started, cli, args))),
-        Command::Chat(args) => on_engine(&cli, |started, cli| Box::pin(chat::chat(started, cli, args))),
-        Command::Runs(args) => on_engine(&cli, |started, cli| Box::pin(runs::runs(started, cli, args))),
-        Command::Ledger(args) => on_engine(&cli, |started, cli| Box::pin(ledger::show(started, cli, args))),
+        Command::Check(args) => check::check(cli, args),
+        Command::Models(args) => models::list(cli, args),
+        Command::Serve(args) => serve::serve(cli, args),
+        Command::Run(args) => on_engine(cli, |started, cli| Box::pin(run::run(started, cli, args))),
+        Command::Chat(args) => on_engine(cli, |started, cli| Box::pin(chat::chat(started, cli, args))),
+        Command::Runs(args) => on_engine(cli, |started, cli| Box::pin(runs::runs(started, cli, args))),
+        Command::Ledger(args) => on_engine(cli, |started, cli| Box::pin(ledger::show(started, cli, args))),
     }
 }
 

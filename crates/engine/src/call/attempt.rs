@@ -11,13 +11,13 @@ use types::{Code, Dialect, Fault, Kind, Moment, Progress, Retry, UsageSource};
 use upstream::{Body, Exchange, clock};
 use wire::Seen;
 
-use crate::Engine;
 use crate::call::joined::Joined;
 use crate::call::outgoing::{Made, Maker};
 use crate::call::record::Record;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
 use crate::call::{About, Answered, Planned, Relay, Target, Whole};
+use crate::{Engine, ids};
 
 /// The largest whole answer, in bytes. Streams have no such bound: they are not kept.
 const MAX_ANSWER: usize = 64 << 20;
@@ -29,8 +29,7 @@ impl Engine {
         let parsed = &planned.admitted.parsed;
         let plan = &planned.plan;
         let clock = (parsed.began, planned.deadline);
-        let mut machine =
-            Machine::new(plan.targets.len(), planned.retry, plan.timeouts, clock, self.ids().seed());
+        let mut machine = Machine::new(plan.targets.len(), planned.retry, plan.timeouts, clock, ids::seed());
         let maker = Maker::default();
         let mut event = Event::Start;
         let mut answer = None;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use types::chat::Request;
 use types::{Dialect, Fault, Moment};
-use upstream::{Family, Outgoing};
+use upstream::Outgoing;
 use wire::Rewrite;
 
 use crate::call::{Planned, Target};
@@ -37,7 +37,7 @@ impl Maker {
         let inbound = parsed.inbound;
         let dialect = target.provider.family.dialect(inbound.dialect)?;
         let usage_added = parsed.peek.stream && dialect == Dialect::OpenaiChat && !parsed.peek.include_usage;
-        let (body, passed) = if dialect == inbound.dialect {
+        let (body, headers) = if dialect == inbound.dialect {
             let rewrite = Rewrite {
                 model: Some(&target.id),
                 add_stream_usage: usage_added,
@@ -53,7 +53,7 @@ impl Maker {
             body,
             stream: parsed.peek.stream,
             traceparent,
-            passed,
+            passed: headers,
             connect_by,
         };
         Ok(Made { outgoing, dialect, usage_added })
@@ -61,17 +61,14 @@ impl Maker {
 
     fn translate(&self, planned: &Planned<'_>, target: &Target, dialect: Dialect) -> Result<Bytes, Fault> {
         let inbound = planned.admitted.parsed.inbound;
-        let neutral = match self.neutral.get() {
-            Some(neutral) => neutral,
-            None => {
-                let mut request = wire::decode_request(inbound.dialect, &inbound.body)?;
-                // Usage is always accounted, whatever the caller asked to see.
-                request.stream_usage = true;
-                self.neutral.get_or_init(|| request)
-            }
+        let neutral = if let Some(neutral) = self.neutral.get() {
+            neutral
+        } else {
+            let mut request = wire::decode_request(inbound.dialect, &inbound.body)?;
+            // Usage is always accounted, whatever the caller asked to see.
+            request.stream_usage = true;
+            self.neutral.get_or_init(|| request)
         };
-        wire::encode_request(dialect, neutral, &target.id).map_err(|fault| match target.provider.family {
-            Family::Openai | Family::Anthropic => fault.with_provider(&*target.provider.name),
-        })
+        wire::encode_request(dialect, neutral, &target.id)
     }
 }

@@ -11,7 +11,6 @@ use policy::{Timeouts, retry};
 use types::{Code, Fault, Kind, Money, Price, Usage};
 use upstream::Provider;
 
-use crate::Engine;
 use crate::call::{Admitted, Planned};
 use crate::snapshot::Snapshot;
 
@@ -79,33 +78,32 @@ impl Plans {
     }
 }
 
-impl Engine {
-    pub(super) fn plan<'a>(&self, admitted: Admitted<'a>) -> Result<Planned<'a>, Fault> {
-        let name = &*admitted.parsed.peek.model;
-        let plan = self.plan_for(&admitted.snapshot, name)?;
-        if let Some(allowed) = &admitted.who.allowed
-            && !allowed.covers(name, &plan.meaning)
-        {
-            let message = format!("this key may not use the model `{name}`");
-            return Err(Fault::new(Kind::Authentication, Code::Forbidden, message)
-                .with_param("model")
-                .with_hint("ask the operator to add it to the key's `models`"));
-        }
-        let head = &admitted.parsed.inbound.head;
-        let deadline = head.deadline.map(|wait| admitted.parsed.began + wait);
-        let retry = head.step.as_ref().and_then(|step| step.retry).unwrap_or(plan.retry);
-        Ok(Planned { admitted, plan, retry, deadline })
+/// Where the call goes, and whether its caller may go there.
+pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
+    let name = &*admitted.parsed.peek.model;
+    let plan = find(&admitted.snapshot, name)?;
+    if let Some(allowed) = &admitted.who.allowed
+        && !allowed.covers(name, &plan.meaning)
+    {
+        let message = format!("this key may not use the model `{name}`");
+        return Err(Fault::new(Kind::Authentication, Code::Forbidden, message)
+            .with_param("model")
+            .with_hint("ask the operator to add it to the key's `models`"));
     }
+    let head = &admitted.parsed.inbound.head;
+    let deadline = head.deadline.map(|wait| admitted.parsed.began + wait);
+    let retry = head.step.as_ref().and_then(|step| step.retry).unwrap_or(plan.retry);
+    Ok(Planned { admitted, plan, retry, deadline })
+}
 
-    /// The plan for a model name.
-    pub(crate) fn plan_for(&self, snapshot: &Snapshot, name: &str) -> Result<Arc<Plan>, Fault> {
-        if let Some(plan) = snapshot.plans().get(name) {
-            return Ok(plan);
-        }
-        let plan = Arc::new(make(snapshot, name)?);
-        snapshot.plans().add(&plan);
-        Ok(plan)
+/// The plan for a model name: a known one, or one made now.
+fn find(snapshot: &Snapshot, name: &str) -> Result<Arc<Plan>, Fault> {
+    if let Some(plan) = snapshot.plans().get(name) {
+        return Ok(plan);
     }
+    let plan = Arc::new(make(snapshot, name)?);
+    snapshot.plans().add(&plan);
+    Ok(plan)
 }
 
 fn make(snapshot: &Snapshot, name: &str) -> Result<Plan, Fault> {

@@ -21,6 +21,7 @@ pub struct Inbound {
 
 /// An answer.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "moved twice a call; a box would be one more allocation")]
 pub enum Answered {
     /// All of it.
     Whole(Whole),

@@ -11,8 +11,8 @@ use types::ledger::Outcome;
 use types::{CallId, Dialect, Fault, Moment, Money, Timestamp, TraceId};
 use upstream::clock;
 
-use crate::Engine;
 use crate::call::{Inbound, Refusal};
+use crate::{Engine, ids};
 
 /// A call that is going on.
 pub(crate) struct Tally {
@@ -33,7 +33,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(super) fn begin(engine: &Engine, inbound: &Inbound) -> Self {
-        let call = engine.ids().call();
+        let call = ids::call();
         let given = inbound.head.trace;
         engine.enter();
         Self {

@@ -1,6 +1,10 @@
 //! The call path and the chain runner against scripted vendors on real sockets.
 
+#[cfg(test)]
 mod answers;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
 mod runs;
+#[cfg(test)]
 mod streams;

@@ -15,7 +15,7 @@ pub(crate) async fn runs(engine: Engine, cli: &Cli, args: &Runs) -> Result<(), F
     match args {
         Runs::List { limit } => list(&engine, cli, *limit).await,
         Runs::Show { id } => {
-            let result = result(engine.journal().load(*id).await?)?;
+            let result = result(&engine.journal().load(*id).await?)?;
             if cli.json {
                 return output::json(&result);
             }
@@ -51,7 +51,7 @@ async fn list(engine: &Engine, cli: &Cli, limit: u32) -> Result<(), Failure> {
 }
 
 /// What a stored run came to: as it was written at its end, or folded from its journal so far.
-fn result(stored: Stored) -> Result<RunResult, Failure> {
+fn result(stored: &Stored) -> Result<RunResult, Failure> {
     if let Some(result) = &stored.result
         && let Ok(result) = serde_json::from_value(result.clone())
     {

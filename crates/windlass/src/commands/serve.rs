@@ -68,9 +68,9 @@ fn chains_failure(error: engine::ChainsError) -> Failure {
 
 /// Puts the configuration in force again whenever its file changes, or on SIGHUP. Never returns.
 async fn reload(engine: Engine, path: Option<&Path>, cli: &Cli, logs: Option<log::Handle>) {
-    let (changed, mut changes) = mpsc::channel(1);
+    let (tell, mut changes) = mpsc::channel(1);
     // Kept until the end: dropping it ends the watch.
-    let _watcher = path.and_then(|path| watch(path, changed));
+    let _watcher = path.and_then(|path| watch(path, tell));
     let mut hangups = signal(SignalKind::hangup()).ok();
     loop {
         let hangup = async {
