@@ -10,14 +10,14 @@ use testkit::Vendor;
 use types::Dialect;
 use types::ledger::Row;
 
-pub struct House {
+pub(crate) struct House {
     started: Started,
     folder: TempDir,
 }
 
 impl House {
     /// An engine with `providers` (YAML) and whatever else `more` says.
-    pub async fn with(providers: &str, more: &str) -> Self {
+    pub(crate) async fn with(providers: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "version: 1\nstorage: {{ database: 'sqlite:{}/w.db' }}\nproviders:\n{providers}\n{more}",
@@ -29,12 +29,12 @@ impl House {
         Self { started: Engine::start(config).await.unwrap(), folder }
     }
 
-    pub fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.started.engine
     }
 
     /// Stops the engine and reads all rows, in the order of calls and attempts.
-    pub async fn rows(self) -> Vec<Row> {
+    pub(crate) async fn rows(self) -> Vec<Row> {
         self.started.stop(std::time::Duration::from_secs(5), std::future::ready(())).await;
         let path = self.folder.path().join("w.db");
         let ledger = Sqlite::open(&path, &store::sqlite::SqliteOptions::default()).await.unwrap();
@@ -43,36 +43,36 @@ impl House {
 }
 
 /// `NAME: { kind: openai, … }` for a vendor.
-pub fn openai(name: &str, vendor: &Vendor) -> String {
+pub(crate) fn openai(name: &str, vendor: &Vendor) -> String {
     format!("  {name}: {{ kind: openai, base_url: '{}', api_key: sk-test }}\n", vendor.url("/v1"))
 }
 
-pub fn anthropic(name: &str, vendor: &Vendor) -> String {
+pub(crate) fn anthropic(name: &str, vendor: &Vendor) -> String {
     format!("  {name}: {{ kind: anthropic, base_url: '{}', api_key: sk-test }}\n", vendor.url(""))
 }
 
-pub fn chat(model: &str, stream: bool) -> Inbound {
+pub(crate) fn chat(model: &str, stream: bool) -> Inbound {
     let body = format!(
         r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"hi"}}],"huge":123456789012345678901234567890,"odd":1.0e400}}"#
     );
     Inbound { dialect: Dialect::OpenaiChat, body: Bytes::from(body), head: Head::default() }
 }
 
-pub fn message(model: &str, stream: bool) -> Inbound {
+pub(crate) fn message(model: &str, stream: bool) -> Inbound {
     let body = format!(
         r#"{{"model":"{model}","max_tokens":50,"stream":{stream},"messages":[{{"role":"user","content":"hi"}}]}}"#
     );
     Inbound { dialect: Dialect::AnthropicMessages, body: Bytes::from(body), head: Head::default() }
 }
 
-pub fn whole(answered: Answered) -> Whole {
+pub(crate) fn whole(answered: Answered) -> Whole {
     match answered {
         Answered::Whole(whole) => whole,
         Answered::Stream(_) => panic!("a stream"),
     }
 }
 
-pub fn stream(answered: Answered) -> Box<Relay> {
+pub(crate) fn stream(answered: Answered) -> Box<Relay> {
     match answered {
         Answered::Stream(relay) => relay,
         Answered::Whole(_) => panic!("a whole answer"),
@@ -80,6 +80,6 @@ pub fn stream(answered: Answered) -> Box<Relay> {
 }
 
 /// All that a caller would see of a stream.
-pub async fn text(relay: Box<Relay>) -> String {
+pub(crate) async fn text(relay: Box<Relay>) -> String {
     String::from_utf8(relay.collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
