@@ -43,14 +43,16 @@ impl Ask {
 
     /// The request as it goes over the wire.
     pub(crate) fn wire(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: windlass\r\n", self.method, self.path);
-        for (name, value) in &self.headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += &format!("content-length: {}\r\n\r\n", self.body.len());
-        let mut wire = head.into_bytes();
-        wire.extend_from_slice(&self.body);
-        wire
+        let headers: Vec<_> =
+            self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!(
+            "{} {} HTTP/1.1\r\nhost: windlass\r\n{}content-length: {}\r\n\r\n",
+            self.method,
+            self.path,
+            headers.concat(),
+            self.body.len()
+        );
+        [head.as_bytes(), &self.body].concat()
     }
 
     /// Sends it, and waits for the answer's head.

@@ -71,11 +71,8 @@ async fn chains_that_cannot_be_run_are_refused_before_anything_is_sent() {
     let said = runs_not(&house, circle, 3).await;
     assert!(said.contains("a → ") || said.contains("a -> "), "the whole circle is told: {said}");
 
-    let mut long = "name: long\nsteps:\n".to_owned();
-    for step in 0..10_000 {
-        long += &format!("  s{step}: {{ prompt: 'x' }}\n");
-    }
-    let said = runs_not(&house, &long, 3).await;
+    let steps: Vec<_> = (0..10_000).map(|step| format!("  s{step}: {{ prompt: 'x' }}\n")).collect();
+    let said = runs_not(&house, &format!("name: long\nsteps:\n{}", steps.concat()), 3).await;
     assert!(said.contains("10000 steps") && said.contains("1000"), "{said}");
     assert!(said.len() < 2_000, "one sentence is enough, not {} bytes", said.len());
 

@@ -1,14 +1,25 @@
 //! The program from outside: it is started as users start it, and spoken to over its sockets, its files and
 //! its command line. What the rooms promise by themselves is tested in the rooms.
 
+#[cfg(test)]
 mod accounts;
+#[cfg(test)]
 mod client;
+#[cfg(test)]
 mod files;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
 mod kills;
+#[cfg(test)]
 mod refusals;
+#[cfg(test)]
 mod reload;
+#[cfg(test)]
 mod runs;
+#[cfg(test)]
 mod sdk;
+#[cfg(test)]
 mod seen;
+#[cfg(test)]
 mod streams;
