@@ -12,6 +12,8 @@ mod house;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod passing;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod reload;
