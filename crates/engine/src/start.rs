@@ -14,7 +14,7 @@ use rand::RngExt as _;
 use store::drain::{DrainOptions, Drained};
 use store::spool::{Recovery, Room, SpoolOptions};
 use store::sqlite::SqliteOptions;
-use store::{Drain, Ledger, Spool, SpoolError, Sqlite};
+use store::{Drain, Journal, Ledger, Memory, Spool, SpoolError, Sqlite};
 use telemetry::Metrics;
 use telemetry::metrics::Build;
 use telemetry::trace::{self, Exporter};
@@ -82,9 +82,12 @@ impl Engine {
         let tasks = TaskTracker::new();
         let (folder, spool, recovered) = open_spool(&config)?;
         let spools = config.storage.spool.clone();
-        let database = match &config.storage.database {
-            Database::Sqlite(path) => Sqlite::open(path, &SqliteOptions::default()).await?,
-            Database::Memory => Sqlite::in_memory().await?,
+        let (database, journal): (_, Arc<dyn Journal>) = match &config.storage.database {
+            Database::Sqlite(path) => {
+                let database = Sqlite::open(path, &SqliteOptions::default()).await?;
+                (database.clone(), Arc::new(database))
+            }
+            Database::Memory => (Sqlite::in_memory().await?, Arc::new(Memory::default())),
         };
         let metrics = Metrics::new(Build { version: VERSION, commit: None, started: clock::wall() });
         metrics.set_large_call_tokens(config.telemetry.large_call_tokens);
@@ -104,7 +107,7 @@ impl Engine {
             exporter,
             spool: spool.clone(),
             ledger: Arc::new(database.clone()),
-            journal: Arc::new(database.clone()),
+            journal,
             estimates: Arc::clone(&estimates),
             tasks: tasks.clone(),
             stopping,

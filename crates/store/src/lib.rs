@@ -11,6 +11,7 @@ pub mod drain;
 mod error;
 pub mod journal;
 pub mod ledger;
+mod memory;
 pub mod spool;
 pub mod sqlite;
 
@@ -18,6 +19,7 @@ pub use drain::Drain;
 pub use error::{SpoolError, StoreError};
 pub use journal::Journal;
 pub use ledger::Ledger;
+pub use memory::Memory;
 pub use spool::Spool;
 pub use sqlite::Sqlite;
 

@@ -9,6 +9,8 @@ mod kill;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod sample;
