@@ -17,6 +17,8 @@ use crate::service::Service;
 const BACKLOG: i32 = 1024;
 /// The pause after an accept that failed for want of file descriptors: trying at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long the last bytes of answers may take to leave once all calls have ended or run out of time.
+const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// The address cannot be listened on.
 #[derive(Debug)]
@@ -128,8 +130,10 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// Cuts off what is still open and waits until it is gone.
+    /// Lets the last bytes of answers leave, then cuts off what is still open and waits until it is gone.
     pub async fn cut(self) {
+        // A call is over, and its row written, before its caller has read all of it.
+        let _ = tokio::time::timeout(LAST_BYTES, self.connections.wait()).await;
         self.cut.cancel();
         self.connections.wait().await;
     }
