@@ -24,7 +24,7 @@ pub struct Chains(BTreeMap<String, Offered>);
 #[derive(Debug, thiserror::Error)]
 pub enum ChainsError {
     /// A file could not be read.
-    #[error("the chain `{name}` cannot be read from {}: {source}", .path.display())]
+    #[error("the chain `{name}` cannot be read from {}", .path.display())]
     Read {
         /// The chain's name.
         name: String,

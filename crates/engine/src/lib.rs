@@ -17,5 +17,5 @@ mod start;
 pub use call::{About, Answered, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole};
 pub use chains::{Chains, ChainsError, Offered};
 pub use engine::Engine;
-pub use runs::{NewRun, Run, Seen};
+pub use runs::{NewRun, Run, Seen, stored_chain};
 pub use start::{StartError, Started};

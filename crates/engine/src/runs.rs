@@ -13,7 +13,7 @@ use std::time::Duration;
 use chain::{Chain, Event, Machine, RunResult, Source, Spec};
 use serde_json::{Map, Value};
 use store::StoreError;
-use store::journal::{self, Seize, Wish};
+use store::journal::{self, Seize, Stored, Wish};
 use telemetry::trace::Context;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
@@ -133,7 +133,7 @@ impl Engine {
         let wish = Wish { run: id, owner: Arc::from(owner()), now: clock::wall(), lease: LEASE, seize };
         let claim = self.journal().claim(&wish).await?;
         let stored = self.journal().load(id).await?;
-        let chain = Arc::new(parse_again(&stored.source)?);
+        let chain = Arc::new(stored_chain(&stored)?);
         let events = stored.events_as::<Event>()?;
         let (machine, commands) = Machine::resume(chain, &events, clock::now())?;
         let finished = machine.finished();
@@ -169,17 +169,20 @@ impl Engine {
     }
 }
 
-/// A run's chain, as it was when the run began: a file's text, or what a chain built in code was built from.
-fn parse_again(source: &str) -> Result<Chain, Fault> {
+/// A stored run's chain, as it was when the run began: from its file's text, or from what a chain built in code
+/// was built from.
+pub fn stored_chain(stored: &Stored) -> Result<Chain, Fault> {
     let unknown =
         |message: String| Fault::new(Kind::Permanent, Code::UnknownRun, message).with_blame(Blame::Operator);
     let invalid = |report| unknown(format!("the run's chain is no longer valid: {report}"));
-    if let Some(built) = source.strip_prefix(BUILT) {
+    if let Some(built) = stored.source.strip_prefix(BUILT) {
         let spec: Spec = serde_json::from_str(built)
             .map_err(|error| unknown(format!("the run's chain cannot be read: {error}")))?;
         return Chain::from_spec(spec).map_err(invalid);
     }
-    chain::parse(&Source { name: "the stored chain", text: source }).map_err(invalid)
+    // A chain without a name of its own is called like its file.
+    let name = format!("{}.yaml", stored.head.chain);
+    chain::parse(&Source { name: &name, text: &stored.source }).map_err(invalid)
 }
 
 /// What a run stores of a chain that has no file.

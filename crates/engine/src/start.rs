@@ -44,7 +44,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The ledger's spool.
-    #[error("the ledger's spool at {path} cannot be used: {source}")]
+    #[error("the ledger's spool at {path} cannot be used")]
     Spool {
         /// Where.
         path: String,
@@ -55,13 +55,13 @@ pub enum StartError {
     #[error("{MAX_PROCESSES} processes already use the spool at {0}")]
     Crowded(String),
     /// The database.
-    #[error("the database cannot be used: {0}")]
+    #[error("the database cannot be used")]
     Store(#[from] store::StoreError),
     /// A provider.
     #[error("{0}")]
     Provider(Fault),
     /// Traces.
-    #[error("{0}")]
+    #[error(transparent)]
     Telemetry(#[from] trace::StartError),
 }
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use engine::{Engine, Who};
 use http::HeaderMap;
-use types::{Code, Dialect, Fault, Kind};
+use types::{Code, Dialect, Fault, Kind, RunId};
 
 use crate::{head, reply};
 
@@ -39,6 +39,12 @@ impl<E: Into<Fault>> From<E> for Failed {
     fn from(error: E) -> Self {
         Self(error.into())
     }
+}
+
+/// The run that a path names.
+fn run_id(text: &str) -> Result<RunId, Failed> {
+    text.parse()
+        .map_err(|error| Failed(Fault::invalid(Code::UnknownRun, "id", format!("`{text}` is {error}"))))
 }
 
 /// A caller that may use the native API.

@@ -69,7 +69,7 @@ pub(crate) fn answered(answered: Answered) -> Response<ReplyBody> {
             let mut response = Response::new(ReplyBody::Whole(Full::new(whole.body)));
             response.headers_mut().insert(CONTENT_TYPE, JSON);
             tell(response.headers_mut(), &whole.about);
-            if let Some(cost) = whole.settled.cost {
+            if let Some(cost) = whole.cost {
                 put(response.headers_mut(), "x-windlass-cost", &cost.to_string());
             }
             response

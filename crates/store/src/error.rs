@@ -132,7 +132,7 @@ impl From<StoreError> for Fault {
         let message = error.to_string();
         match error {
             StoreError::UnknownRun(_) => Self::new(Kind::Validation, Code::UnknownRun, message)
-                .with_hint("`windlass runs` lists the runs that are kept"),
+                .with_hint("`windlass runs list` lists the runs that are kept"),
             StoreError::Complete(_) => Self::new(Kind::Validation, Code::UnknownRun, message),
             StoreError::Claimed { .. } => {
                 Self::new(Kind::Validation, Code::UnknownRun, message).with_retry(Retry::Maybe)

@@ -9,8 +9,6 @@ mod runs;
 mod serve;
 mod table;
 
-use std::io::Write as _;
-
 use clap::CommandFactory as _;
 
 use crate::args::{Cli, Command, Schema};
@@ -21,8 +19,10 @@ use crate::{output, setup};
 pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "windlass", &mut std::io::stdout());
-            Ok(std::io::stdout().flush().map_err(anyhow::Error::from)?)
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "windlass", &mut script);
+            output::line(String::from_utf8_lossy(&script).trim_end());
+            Ok(())
         }
         Command::Schema { of: Schema::Config } => output::json(&config::json_schema()),
         Command::Schema { of: Schema::Chain } => output::json(&chain::json_schema()),
@@ -35,6 +35,9 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Ledger(args) => on_engine(cli, |started, cli| Box::pin(ledger::show(started, cli, args))),
     }
 }
+
+/// How long an interrupted command may take to say what it leaves behind.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 
 type Work<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
 
@@ -49,11 +52,14 @@ fn on_engine<'a>(
     setup::runtime(&loaded.config)?.block_on(async {
         let started = setup::start(loaded.config).await?;
         let engine = started.engine.clone();
+        let mut work = work(engine, cli);
         let result = tokio::select! {
-            result = work(engine, cli) => result,
+            result = &mut work => result,
             _ = tokio::signal::ctrl_c() => {
+                // A run leaves its journal in order and says how to go on with it.
                 started.engine.abort();
-                Err(Failure::Other(anyhow::anyhow!("interrupted")))
+                let interrupted = || Err(Failure::Other(anyhow::anyhow!("interrupted")));
+                tokio::time::timeout(LAST_WORDS, work).await.unwrap_or_else(|_| interrupted())
             }
         };
         started.stop(drain, std::future::ready(())).await;

@@ -1,11 +1,17 @@
 //! Tables for people, JSON for programs.
 
-use std::io::IsTerminal as _;
+use std::fmt;
+use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 use types::{Money, Timestamp};
+
+/// Prints a line. A reader that has gone, as `head` does, is no failure of ours.
+pub(crate) fn line(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
 
 /// Prints a value as JSON, indented on a terminal.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), crate::exit::Failure> {
@@ -14,7 +20,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), crate::exit::Failure> {
     } else {
         serde_json::to_string(value)
     };
-    println!("{}", text.map_err(anyhow::Error::from)?);
+    line(text.map_err(anyhow::Error::from)?);
     Ok(())
 }
 

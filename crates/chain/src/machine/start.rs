@@ -59,7 +59,7 @@ impl Machine {
     fn over_cost(&self) -> Option<Fault> {
         let limit = self.chain.limits().cost.filter(|limit| self.cost >= *limit)?;
         let message = format!("the run has cost ${}, and its limit is ${limit}", self.cost);
-        let hint = "raise limits.cost and resume the run: finished steps are not asked again";
+        let hint = "start a new run of the chain with a higher limits.cost: a resumed run keeps the limit that it began with";
         Some(Fault::new(Kind::Budget, Code::RunLimit, message).with_param("limits.cost").with_hint(hint))
     }
 

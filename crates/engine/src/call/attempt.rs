@@ -88,7 +88,7 @@ impl Engine {
             Ok(Got::Whole(body, about)) => {
                 let settled = record.end(Outcome::Complete, None);
                 tally.spent(settled.cost);
-                Ok(Answered::Whole(Whole { body, about, settled }))
+                Ok(Answered::Whole(Whole { body, about, settled, cost: tally.cost() }))
             }
             Ok(Got::Stream(parts)) => Ok(Answered::Stream(Box::new(Relay::new(
                 *parts,

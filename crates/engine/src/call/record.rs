@@ -151,7 +151,9 @@ impl Record {
     pub(super) fn fail(mut self, fault: &Fault) -> Settled {
         if let Some(row) = &mut self.row {
             row.status = row.status.or(fault.status);
-            if fault.progress == Progress::NothingSent {
+            // What answers with an error status charges nothing; what fell silent may have.
+            let refused = row.status.is_some_and(|status| status >= 400);
+            if refused || fault.progress == Progress::NothingSent {
                 row.usage = Usage::default();
                 row.usage_source = UsageSource::None;
             }

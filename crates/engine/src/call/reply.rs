@@ -36,8 +36,10 @@ pub struct Whole {
     pub body: Bytes,
     /// What the answer's headers tell.
     pub about: About,
-    /// What it came to.
+    /// What the attempt that answered came to.
     pub settled: Settled,
+    /// What all attempts cost together; `None`: a price is unknown.
+    pub cost: Option<Money>,
 }
 
 /// What an answer's headers tell about the call.

@@ -80,6 +80,11 @@ impl Tally {
         self.cost = self.cost.and_then(|sum| Some(sum + cost?));
     }
 
+    /// What all attempts so far cost together.
+    pub(super) const fn cost(&self) -> Option<Money> {
+        self.cost
+    }
+
     /// The call has ended; `fault` tells why, where it did not end well.
     pub(super) fn end(mut self, outcome: Outcome, fault: Option<&Fault>) {
         self.tell(outcome, fault);

@@ -51,9 +51,9 @@ impl Shared {
             }
         };
         self.read(call.step, &whole).map_err(|fault| {
-            let Whole { about, settled, .. } = &whole;
-            let (attempts, cost, usage) = (about.attempts, settled.cost, settled.usage);
-            (fault, Spent { attempts, cost, usage, call: Some(about.call) })
+            let Whole { about, settled, cost, .. } = &whole;
+            let (attempts, usage) = (about.attempts, settled.usage);
+            (fault, Spent { attempts, cost: *cost, usage, call: Some(about.call) })
         })
     }
 
@@ -109,7 +109,7 @@ impl Shared {
             Stop::Length => fault.with_hint("the answer was cut off at max_tokens: raise it for this step"),
             _ => fault,
         })?;
-        let Whole { about, settled, .. } = whole;
+        let Whole { about, settled, cost, .. } = whole;
         Ok(StepResult {
             text,
             value,
@@ -117,7 +117,7 @@ impl Shared {
             provider: about.provider.to_string(),
             usage: settled.usage,
             usage_source: settled.source,
-            cost: settled.cost,
+            cost: *cost,
             api: settled.timing,
             attempts: about.attempts,
             call: Some(about.call),

@@ -1,13 +1,14 @@
 //! What calls used and cost: the ledger's rows.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use engine::Engine;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::ledger::Filter;
-use types::{CallId, RunId};
+use types::{CallId, Code, Fault, RunId};
 
 use super::{Failed, admin};
 
@@ -29,9 +30,10 @@ pub(super) struct Wanted {
 pub(super) async fn list(
     State(engine): State<Engine>,
     headers: HeaderMap,
-    Query(wanted): Query<Wanted>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Value>, Failed> {
     admin(&engine, &headers)?;
+    let Query(wanted) = wanted.map_err(|error| Fault::invalid(Code::BadField, "query", error.body_text()))?;
     let filter = Filter {
         call: wanted.call,
         run: wanted.run,

@@ -13,16 +13,16 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use types::RunId;
 
-use super::{Failed, caller};
+use super::{Failed, caller, run_id};
 
 /// `GET /api/v1/runs/{id}/events`.
 pub(super) async fn follow(
     State(engine): State<Engine>,
-    Path(id): Path<RunId>,
+    Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     caller(&engine, &headers)?;
-    stream(engine, id).await
+    stream(engine, run_id(&id)?).await
 }
 
 /// Where a watcher stands.

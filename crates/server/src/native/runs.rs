@@ -9,9 +9,9 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use store::journal::{RunFilter, Seize};
-use types::{Code, Fault, Kind, RunId};
+use types::{Code, Fault, Kind};
 
-use super::{Failed, admin, caller, events};
+use super::{Failed, admin, caller, events, run_id};
 use crate::head;
 
 /// Runs in one list.
@@ -85,11 +85,11 @@ pub(super) async fn start(
 /// `POST /api/v1/runs/{id}/resume`.
 pub(super) async fn resume(
     State(engine): State<Engine>,
-    Path(id): Path<RunId>,
+    Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     admin(&engine, &headers)?;
-    let run = engine.resume_run(id, Seize::Expired).await?;
+    let run = engine.resume_run(run_id(&id)?, Seize::Expired).await?;
     answer(&engine, &headers, run, false).await
 }
 
@@ -116,21 +116,22 @@ pub(super) async fn list(State(engine): State<Engine>, headers: HeaderMap) -> Re
 /// `GET /api/v1/runs/{id}`: how it stands, and its result once it has one.
 pub(super) async fn show(
     State(engine): State<Engine>,
-    Path(id): Path<RunId>,
+    Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Failed> {
     caller(&engine, &headers)?;
-    let stored = engine.journal().load(id).await?;
+    let stored = engine.journal().load(run_id(&id)?).await?;
     Ok(Json(json!({ "run": stored.head, "inputs": stored.inputs, "result": stored.result })))
 }
 
 /// `POST /api/v1/runs/{id}/cancel`.
 pub(super) async fn cancel(
     State(engine): State<Engine>,
-    Path(id): Path<RunId>,
+    Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Failed> {
     caller(&engine, &headers)?;
+    let id = run_id(&id)?;
     if engine.cancel_run(id) {
         return Ok(Json(json!({ "run": id, "cancelled": true })));
     }

@@ -37,10 +37,10 @@ pub(crate) async fn chat(engine: Engine, cli: &Cli, args: &Chat) -> Result<(), F
         return output::json(&json!({
             "text": text, "call": about.call, "provider": about.provider, "model": about.model,
             "attempts": about.attempts, "simulated": about.simulated, "usage": settled.usage,
-            "usage_source": settled.source, "cost": settled.cost, "timing": settled.timing,
+            "usage_source": settled.source, "cost": whole.cost, "timing": settled.timing,
         }));
     }
-    println!("{}", text.trim_end());
+    output::line(format_args!("{}", text.trim_end()));
     if !cli.quiet {
         eprintln!(
             "\n{}/{} · {} + {} tokens · {} · {}",
@@ -48,7 +48,7 @@ pub(crate) async fn chat(engine: Engine, cli: &Cli, args: &Chat) -> Result<(), F
             about.model,
             settled.usage.input,
             settled.usage.output,
-            output::cost(settled.cost),
+            output::cost(whole.cost),
             output::duration(settled.timing.total.unwrap_or_default()),
         );
     }

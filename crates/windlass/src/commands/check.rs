@@ -32,7 +32,7 @@ pub(crate) fn check(cli: &Cli, args: &Check) -> Result<(), Failure> {
         for file in &checked {
             match &file.problems {
                 None if cli.quiet => {}
-                None => println!("{}: a valid {}", file.path.display(), file.kind),
+                None => output::line(format_args!("{}: a valid {}", file.path.display(), file.kind)),
                 Some(report) => eprintln!("{report}"),
             }
         }

@@ -52,7 +52,7 @@ async fn rows(engine: &Engine, cli: &Cli, filter: &Filter) -> Result<(), Failure
             output::duration(row.timing.total.unwrap_or_default()),
         ]);
     }
-    println!("{table}");
+    output::line(&table);
     Ok(())
 }
 
@@ -80,6 +80,6 @@ async fn totals(engine: &Engine, cli: &Cli, filter: &Filter, by: args::Group) ->
             total.unpriced.to_string(),
         ]);
     }
-    println!("{table}");
+    output::line(&table);
     Ok(())
 }

@@ -41,11 +41,11 @@ pub(crate) fn list(cli: &Cli, args: &Models) -> Result<(), Failure> {
             rate(|price| price.output),
         ]);
     }
-    println!("{table}");
+    output::line(&table);
     if !args.all && !cli.quiet {
-        println!(
+        output::line(format_args!(
             "\nOpenAI- and Anthropic-kind providers without a list of models take any of theirs: provider/model."
-        );
+        ));
     }
     Ok(())
 }

@@ -46,7 +46,7 @@ async fn list(engine: &Engine, cli: &Cli, limit: u32) -> Result<(), Failure> {
             run.events.to_string(),
         ]);
     }
-    println!("{table}");
+    output::line(&table);
     Ok(())
 }
 
@@ -57,8 +57,7 @@ fn result(stored: &Stored) -> Result<RunResult, Failure> {
     {
         return Ok(result);
     }
-    let source = chain::Source { name: "the stored chain", text: &stored.source };
-    let chain = std::sync::Arc::new(chain::parse(&source)?);
+    let chain = std::sync::Arc::new(engine::stored_chain(stored)?);
     let events: Vec<Event> = stored.events_as()?;
     let (machine, _) = Machine::resume(chain, &events, Moment::default())?;
     Ok(machine.result(stored.head.id, stored.head.trace, std::time::Duration::ZERO))

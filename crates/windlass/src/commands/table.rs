@@ -13,9 +13,9 @@ pub(crate) fn result(result: &RunResult, quiet: bool) {
             other => serde_json::to_string_pretty(other).unwrap_or_default(),
         };
         if quiet && result.outputs.len() == 1 {
-            println!("{text}");
+            output::line(&text);
         } else {
-            println!("── {name} ──\n{text}\n");
+            output::line(format_args!("── {name} ──\n{text}\n"));
         }
     }
     if quiet {
@@ -36,10 +36,10 @@ pub(crate) fn result(result: &RunResult, quiet: bool) {
             step.attempts.to_string(),
         ]);
     }
-    println!("{table}");
+    output::line(&table);
     let analysis = &result.cost_analysis;
     let complete = if analysis.complete { "" } else { ", and what is not known" };
-    println!(
+    output::line(format_args!(
         "\n{} tokens in, {} out · ${}{complete} · {} · run {} · trace {}",
         analysis.usage.input,
         analysis.usage.output,
@@ -47,7 +47,7 @@ pub(crate) fn result(result: &RunResult, quiet: bool) {
         output::duration(result.wall_ms),
         result.run,
         result.trace_id,
-    );
+    ));
 }
 
 fn model(step: &StepReport) -> String {
