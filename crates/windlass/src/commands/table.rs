@@ -51,10 +51,10 @@ pub(crate) fn result(result: &RunResult, quiet: bool) {
 }
 
 fn model(step: &StepReport) -> String {
-    let name = if step.provider.is_empty() {
-        step.model.clone()
-    } else {
-        format!("{}/{}", step.provider, step.model)
+    // A step that was not answered shows what it asked for, which is a full name already.
+    let name = match step.status {
+        StepStatus::Succeeded => format!("{}/{}", step.provider, step.model),
+        StepStatus::Waiting | StepStatus::Running | StepStatus::Failed => step.model.clone(),
     };
     if step.simulated { format!("{name} (simulated)") } else { name }
 }
