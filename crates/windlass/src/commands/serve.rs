@@ -1,19 +1,21 @@
 //! `windlass serve`: the gateway, until it is told to stop.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use engine::{Chains, Engine};
-use notify::{RecursiveMode, Watcher as _};
 use server::Server;
 use telemetry::log;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 use crate::args::{self, Cli};
 use crate::exit::Failure;
 use crate::setup;
 
+/// How often the configuration's file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// Editors and orchestrators write a file in several steps: wait until they are done.
 const SETTLE: Duration = Duration::from_millis(200);
 
@@ -67,11 +69,16 @@ fn chains_failure(error: engine::ChainsError) -> Failure {
 }
 
 /// Puts the configuration in force again whenever its file changes, or on SIGHUP. Never returns.
+///
+/// The file is looked at once a second. To be told of changes, its folder would have to be watched, because a
+/// file that is replaced is another file by the same name; and by default the folder also holds the database,
+/// whose every write would then wake us.
 async fn reload(engine: Engine, path: Option<&Path>, cli: &Cli, logs: Option<log::Handle>) {
-    let (tell, mut changes) = mpsc::channel(1);
-    // Kept until the end: dropping it ends the watch.
-    let _watcher = path.and_then(|path| watch(path, tell));
+    let Some(path) = path else { return std::future::pending().await };
     let mut hangups = signal(SignalKind::hangup()).ok();
+    let mut known = Stamp::of(path);
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let hangup = async {
             match &mut hangups {
@@ -80,13 +87,35 @@ async fn reload(engine: Engine, path: Option<&Path>, cli: &Cli, logs: Option<log
             }
         };
         tokio::select! {
-            Some(()) = changes.recv() => tokio::time::sleep(SETTLE).await,
+            _ = looks.tick() => {
+                let now = Stamp::of(path);
+                // A file that is away is being replaced: it will be another one when it is back.
+                if now.is_none() || now == known {
+                    continue;
+                }
+                tokio::time::sleep(SETTLE).await;
+            }
             () = hangup => {}
         }
-        while changes.try_recv().is_ok() {}
-        if let Some(path) = path {
-            again(&engine, path, cli, logs.as_ref());
-        }
+        known = Stamp::of(path);
+        again(&engine, path, cli, logs.as_ref());
+    }
+}
+
+/// What tells one state of a file from the next, also where a link to it is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    length: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let file = std::fs::metadata(path).ok()?;
+        let changed = (file.ctime(), file.ctime_nsec());
+        Some(Self { device: file.dev(), inode: file.ino(), length: file.len(), changed })
     }
 }
 
@@ -117,30 +146,5 @@ fn again(engine: &Engine, path: &Path, cli: &Cli, logs: Option<&log::Handle>) {
             log::config_reloaded();
         }
         Err(fault) => log::config_refused(1, &fault.to_string()),
-    }
-}
-
-/// Watches the folder: what replaces a file, or the link to it, is another file by the same name.
-fn watch(path: &Path, changed: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !event.kind.is_access()) {
-            // A change that already waits to be looked at stands for this one too.
-            let _ = changed.try_send(());
-        }
-    });
-    let watching = watcher.and_then(|mut watcher| {
-        watcher.watch(folder, RecursiveMode::NonRecursive)?;
-        Ok(watcher)
-    });
-    match watching {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            tracing::warn!(%error, "the configuration file is not watched; send SIGHUP after a change");
-            None
-        }
     }
 }
