@@ -189,14 +189,14 @@ fn request_to_anthropic(iters: u64) -> Result<()> {
 
 fn request_to_openai(iters: u64) -> Result<()> {
     let neutral = wire::decode_request(Dialect::OpenaiChat, &request())?;
-    let body = wire::encode_request(Dialect::AnthropicMessages, &neutral, MODEL)?;
+    let body = wire::encode_request(&neutral, &wire::Writing::plain(Dialect::AnthropicMessages, MODEL))?.body;
     translate_request(&body, (Dialect::AnthropicMessages, Dialect::OpenaiChat), iters)
 }
 
 fn translate_request(body: &[u8], (from, to): (Dialect, Dialect), iters: u64) -> Result<()> {
     for _ in 0..iters {
         let neutral = wire::decode_request(from, black_box(body))?;
-        black_box(wire::encode_request(to, &neutral, MODEL)?);
+        black_box(wire::encode_request(&neutral, &wire::Writing::plain(to, MODEL))?);
     }
     Ok(())
 }

@@ -31,7 +31,9 @@ const TARGETS: usize = 1_000;
 /// Chains that have series of their own.
 const CHAINS: usize = 1_000;
 /// All dialects, in the order of their counters.
-const DIALECTS: [Dialect; 3] = [Dialect::OpenaiChat, Dialect::OpenaiEmbeddings, Dialect::AnthropicMessages];
+/// The dialects in which calls come in.
+const DIALECTS: [Dialect; 4] =
+    [Dialect::OpenaiChat, Dialect::OpenaiEmbeddings, Dialect::AnthropicMessages, Dialect::OpenaiResponses];
 
 /// What stays the same while the process lives.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,6 +32,16 @@ pub struct Request {
     pub top_p: Option<Number>,
     /// Sampling from the k likeliest.
     pub top_k: Option<u64>,
+    /// Penalty for tokens by how often they stand there already.
+    pub frequency_penalty: Option<Number>,
+    /// Penalty for tokens that stand there already.
+    pub presence_penalty: Option<Number>,
+    /// Seed of the sampling.
+    pub seed: Option<i64>,
+    /// Alternatives wanted; one if absent.
+    pub choices: Option<u64>,
+    /// Log-probabilities of the tokens, each with so many alternatives; `None`: not wanted.
+    pub logprobs: Option<u64>,
     /// Texts that end the answer.
     pub stop: Vec<String>,
     /// Shape of the answer.
@@ -83,12 +93,24 @@ pub enum Part {
     Text {
         /// The text.
         text: String,
-        /// The provider's cache marker that stood on it, as raw JSON.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        cache: Option<Value>,
     },
     /// An image by URL or inline.
     Image(Image),
+    /// Sound, inline.
+    Audio {
+        /// `wav`, `mp3` and the like.
+        format: String,
+        /// Base64 data, not decoded here.
+        data: String,
+    },
+    /// A document to be read by the model.
+    Document(Document),
+    /// What stands before this part is to be kept in the provider's prompt cache: Anthropic's `cache_control` on
+    /// the part before, Bedrock's `cachePoint`. It is never moved.
+    CachePoint {
+        /// The marker as the caller wrote it, in Anthropic's form: `{"type": "ephemeral", "ttl": "5m"}`.
+        marker: Value,
+    },
     /// The model asks for a tool.
     ToolCall {
         /// The call's id, which its result repeats.
@@ -149,6 +171,50 @@ pub enum Image {
         /// OpenAI's `detail`, where given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
+    },
+}
+
+/// A document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// Where its content is.
+    pub source: Source,
+    /// Its file name or title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the model is to know about it beside its content (Anthropic's `context`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// Whether the answer is to cite it.
+    #[serde(default)]
+    pub citations: bool,
+}
+
+/// Where the content of a document is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "source", rename_all = "snake_case")]
+pub enum Source {
+    /// To be fetched by the provider.
+    Url {
+        /// Where.
+        url: String,
+    },
+    /// Inline, in base64.
+    Inline {
+        /// `application/pdf` and the like.
+        media_type: String,
+        /// Base64 data, not decoded here.
+        data: String,
+    },
+    /// Inline, as plain text.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// Lies with the provider already.
+    File {
+        /// The provider's id for it.
+        id: String,
     },
 }
 
@@ -238,7 +304,7 @@ pub struct Choice {
     pub parts: Vec<Part>,
     /// Why it ended.
     pub stop: Stop,
-    /// Log-probabilities as the provider's raw JSON.
+    /// Log-probabilities of its tokens: `{"content": [{"token", "logprob", "bytes", "top_logprobs"}…]}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<Value>,
 }
@@ -330,6 +396,13 @@ pub enum Event {
         /// A piece of the JSON text.
         json: String,
     },
+    /// Log-probabilities of more tokens.
+    Logprobs {
+        /// Which choice.
+        choice: u32,
+        /// Their list, in OpenAI's form.
+        tokens: Value,
+    },
     /// A choice has ended.
     Stop {
         /// Which choice.
@@ -356,6 +429,7 @@ impl Event {
             Self::ToolArguments { json, .. } => !json.is_empty(),
             Self::Start { .. }
             | Self::ThinkingSignature { .. }
+            | Self::Logprobs { .. }
             | Self::Usage(_)
             | Self::Done
             | Self::Failed(_) => false,

@@ -14,15 +14,34 @@ pub enum Dialect {
     OpenaiEmbeddings,
     /// Anthropic Messages: `POST /v1/messages`.
     AnthropicMessages,
+    /// OpenAI Responses: `POST /v1/responses`.
+    OpenaiResponses,
+    /// Google's `generateContent` and `streamGenerateContent`: only towards providers.
+    GeminiContent,
+    /// AWS Bedrock's `Converse` and `ConverseStream`: only towards providers.
+    BedrockConverse,
 }
 
 impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::OpenaiChat,
+        Self::OpenaiEmbeddings,
+        Self::AnthropicMessages,
+        Self::OpenaiResponses,
+        Self::GeminiContent,
+        Self::BedrockConverse,
+    ];
+
     /// The name in rows, labels and messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OpenaiChat => "openai_chat",
             Self::OpenaiEmbeddings => "openai_embeddings",
             Self::AnthropicMessages => "anthropic_messages",
+            Self::OpenaiResponses => "openai_responses",
+            Self::GeminiContent => "gemini_content",
+            Self::BedrockConverse => "bedrock_converse",
         }
     }
 }

@@ -20,15 +20,13 @@ impl Family {
     pub fn dialect(self, inbound: Dialect) -> Result<Dialect, Fault> {
         match (self, inbound) {
             (Self::Openai, Dialect::OpenaiEmbeddings) => Ok(Dialect::OpenaiEmbeddings),
-            (Self::Openai, Dialect::OpenaiChat | Dialect::AnthropicMessages) => Ok(Dialect::OpenaiChat),
-            (Self::Anthropic, Dialect::OpenaiChat | Dialect::AnthropicMessages) => {
-                Ok(Dialect::AnthropicMessages)
-            }
+            (Self::Openai, _) => Ok(Dialect::OpenaiChat),
             (Self::Anthropic, Dialect::OpenaiEmbeddings) => {
                 let message = "this provider has no embeddings";
                 Err(Fault::invalid(Code::Unsupported, "model", message)
                     .with_hint("choose a model of another provider"))
             }
+            (Self::Anthropic, _) => Ok(Dialect::AnthropicMessages),
         }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Template {
     chat: Uri,
     embeddings: Uri,
     messages: Uri,
+    responses: Uri,
     /// With `host`, and with `accept` for an answer that comes whole.
     whole: HeaderMap,
     /// With `host`, and with `accept` for a stream.
@@ -42,6 +43,7 @@ impl Template {
             chat: path("/chat/completions")?,
             embeddings: path("/embeddings")?,
             messages: path("/v1/messages")?,
+            responses: path("/responses")?,
             whole: headers(origin, own, HeaderValue::from_static("application/json"))?,
             stream: headers(origin, own, HeaderValue::from_static("text/event-stream"))?,
         })
@@ -56,6 +58,8 @@ impl Template {
             Dialect::OpenaiChat => self.chat.clone(),
             Dialect::OpenaiEmbeddings => self.embeddings.clone(),
             Dialect::AnthropicMessages => self.messages.clone(),
+            Dialect::OpenaiResponses => self.responses.clone(),
+            Dialect::GeminiContent | Dialect::BedrockConverse => self.chat.clone(),
         };
         let mut headers = if stream { self.stream.clone() } else { self.whole.clone() };
         if let Some(trace) = traceparent {

@@ -114,7 +114,10 @@ impl Simulated {
         let rendered = match outgoing.dialect {
             Dialect::OpenaiChat => answer::chat(model, self.seed, call, &outgoing.body),
             Dialect::OpenaiEmbeddings => embed::embeddings(&model.name, self.seed, &outgoing.body),
-            Dialect::AnthropicMessages => {
+            Dialect::AnthropicMessages
+            | Dialect::OpenaiResponses
+            | Dialect::GeminiContent
+            | Dialect::BedrockConverse => {
                 let message = "a simulated provider answers in OpenAI's dialects only";
                 return Err(Fault::new(Kind::Validation, Code::Unsupported, message));
             }

@@ -96,7 +96,7 @@ impl Windlass {
 
     /// Asks a model one thing, and gives its text.
     pub async fn chat(&self, model: &str, prompt: &str) -> Result<String, Error> {
-        let parts = vec![Part::Text { text: prompt.to_owned(), cache: None }];
+        let parts = vec![Part::Text { text: prompt.to_owned() }];
         let messages = vec![Message { role: Role::User, parts, name: None }];
         let answer =
             self.complete(&Request { model: model.to_owned(), messages, ..Request::default() }).await?;
@@ -109,7 +109,7 @@ impl Windlass {
     /// Answers a request whole.
     pub async fn complete(&self, request: &Request) -> Result<Answer, Error> {
         let request = Request { stream: false, ..request.clone() };
-        let body = wire::encode_request(Dialect::OpenaiChat, &request, &request.model)?;
+        let body = wire::encode_request(&request, &wire::Writing::plain(Dialect::OpenaiChat, &request.model))?.body;
         let inbound = Inbound { dialect: Dialect::OpenaiChat, body, head: Head::local() };
         match self.engine().call(inbound).await {
             Ok(Answered::Whole(whole)) => Ok(wire::decode_answer(Dialect::OpenaiChat, &whole.body)?),

@@ -4,10 +4,10 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use types::chat::{Answer, Event, Request};
-use types::{CallId, Code, Dialect, Fault, Kind, Timestamp, Usage};
+use types::{CallId, Code, Dialect, Fault, Kind, Quirks, Timestamp, Usage};
 
-use crate::fields::unsupported;
-use crate::{anthropic, openai, rejection};
+use crate::omission::{Omissions, Unsupported};
+use crate::{anthropic, bedrock, gemini, openai, rejection, responses};
 
 /// What an answer says of itself that the provider does not know.
 #[derive(Clone, Copy, Debug)]
@@ -28,27 +28,71 @@ pub fn decode_request(dialect: Dialect, body: &[u8]) -> Result<Request, Fault> {
     match dialect {
         Dialect::OpenaiChat => openai::request::decode(body),
         Dialect::AnthropicMessages => anthropic::request::decode(body),
+        Dialect::OpenaiResponses => responses::request::decode(body),
+        Dialect::GeminiContent | Dialect::BedrockConverse => Err(one_way(dialect)),
         Dialect::OpenaiEmbeddings => Err(no_chat()),
     }
 }
 
-/// Writes a request in a dialect that is not the caller's, for the model that the provider calls `model`.
+/// How a request is to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Writing<'a> {
+    /// In which dialect.
+    pub dialect: Dialect,
+    /// For the model that the provider calls so.
+    pub model: &'a str,
+    /// What becomes of that which the dialect cannot say.
+    pub unsupported: Unsupported,
+    /// How the server differs from OpenAI, where the dialect is one of OpenAI's.
+    pub quirks: &'a Quirks,
+}
+
+impl<'a> Writing<'a> {
+    /// In `dialect` for `model`, nothing left out, no quirks.
+    pub const fn plain(dialect: Dialect, model: &'a str) -> Self {
+        Self { dialect, model, unsupported: Unsupported::Refuse, quirks: &Quirks::OPENAI }
+    }
+}
+
+/// A request as written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The body.
+    pub body: Bytes,
+    /// What was left out because the dialect cannot say it, by the caller's names.
+    pub dropped: Vec<String>,
+}
+
+/// Writes a request in a dialect that is not the caller's.
 ///
-/// Fails with `Unsupported` for what the dialect cannot say, naming the caller's field. Left out without a
-/// word is only what does not touch the answer: see `HARMLESS` in this file, and the two `request_out`.
-pub fn encode_request(dialect: Dialect, request: &Request, model: &str) -> Result<Bytes, Fault> {
-    let target = match dialect {
+/// Fails with `Unsupported` for what the dialect cannot say, naming the caller's field, unless it may be left
+/// out. Left out without a word is only what does not touch the answer: see `HARMLESS` in this file, and each
+/// dialect's `request_out`.
+pub fn encode_request(request: &Request, writing: &Writing<'_>) -> Result<Written, Fault> {
+    let target = match writing.dialect {
         Dialect::OpenaiChat => "OpenAI's",
+        Dialect::OpenaiResponses => "OpenAI's Responses",
         Dialect::AnthropicMessages => "Anthropic's",
+        Dialect::GeminiContent => "Gemini's",
+        Dialect::BedrockConverse => "Bedrock's",
         Dialect::OpenaiEmbeddings => return Err(no_chat()),
     };
-    if let Some((name, _)) = request.extra.iter().find(|(name, value)| !harmless(name, value)) {
-        return Err(unsupported(name, target));
+    let mut omit = Omissions::new(writing.unsupported, target);
+    for (name, _) in request.extra.iter().filter(|(name, value)| !harmless(name, value)) {
+        omit.field(name)?;
     }
-    match dialect {
-        Dialect::AnthropicMessages => Ok(bytes_of(&anthropic::request_out::encode(request, model)?)),
-        _ => Ok(bytes_of(&openai::request_out::encode(request, model)?)),
-    }
+    let body = match writing.dialect {
+        Dialect::AnthropicMessages => {
+            bytes_of(&anthropic::request_out::encode(request, writing.model, &mut omit)?)
+        }
+        Dialect::OpenaiResponses => bytes_of(&responses::request_out::encode(request, writing, &mut omit)?),
+        Dialect::GeminiContent => bytes_of(&gemini::request_out::encode(request, writing, &mut omit)?),
+        Dialect::BedrockConverse => bytes_of(&bedrock::request_out::encode(request, writing, &mut omit)?),
+        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => {
+            bytes_of(&openai::request_out::encode(request, writing, &mut omit)?)
+        }
+    };
+    Ok(Written { body, dropped: omit.into_dropped() })
 }
 
 /// Fields that may be left out when a call crosses dialects, because the answer is the same without them, and
@@ -89,16 +133,24 @@ pub fn decode_answer(dialect: Dialect, body: &[u8]) -> Result<Answer, Fault> {
     let answer = match dialect {
         Dialect::OpenaiChat => openai::answer::decode(raw),
         Dialect::AnthropicMessages => anthropic::answer::decode(raw),
+        Dialect::OpenaiResponses => responses::answer::decode(raw),
+        Dialect::GeminiContent => gemini::answer::decode(raw),
+        Dialect::BedrockConverse => bedrock::answer::decode(raw),
         Dialect::OpenaiEmbeddings => return Err(no_chat()),
     };
     answer.map_err(|fault| reported_error(raw.get()).unwrap_or_else(|| bad_answer(&fault)))
 }
 
-/// Writes a whole answer.
+/// Writes a whole answer in a caller's dialect. Gemini's and Bedrock's are no caller's: they are written as
+/// OpenAI's.
 pub fn encode_answer(dialect: Dialect, answer: &Answer, meta: &AnswerMeta<'_>) -> Bytes {
     match dialect {
         Dialect::AnthropicMessages => bytes_of(&anthropic::answer::encode(answer, meta)),
-        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => bytes_of(&openai::answer::encode(answer, meta)),
+        Dialect::OpenaiResponses => bytes_of(&responses::answer::encode(answer, meta)),
+        Dialect::OpenaiChat
+        | Dialect::OpenaiEmbeddings
+        | Dialect::GeminiContent
+        | Dialect::BedrockConverse => bytes_of(&openai::answer::encode(answer, meta)),
     }
 }
 
@@ -127,9 +179,13 @@ pub fn answer_usage(dialect: Dialect, body: &[u8]) -> Result<Option<Usage>, Faul
         Dialect::AnthropicMessages => {
             look::<anthropic::usage::Figures>(body)?.map(anthropic::usage::Figures::to_usage)
         }
-        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => {
-            look::<openai::usage::Figures>(body)?.map(|figures| figures.to_usage())
+        Dialect::OpenaiResponses => {
+            look::<responses::usage::Figures>(body)?.map(|figures| figures.to_usage())
         }
+        Dialect::OpenaiChat
+        | Dialect::OpenaiEmbeddings
+        | Dialect::GeminiContent
+        | Dialect::BedrockConverse => look::<openai::usage::Figures>(body)?.map(|figures| figures.to_usage()),
     })
 }
 
@@ -141,6 +197,7 @@ pub struct StreamEncoder(Writer);
 enum Writer {
     Openai(openai::stream_out::Writer),
     Anthropic(anthropic::stream_out::Writer),
+    Responses(Box<responses::stream_out::Writer>),
 }
 
 impl StreamEncoder {
@@ -149,7 +206,11 @@ impl StreamEncoder {
     pub fn new(dialect: Dialect, meta: &AnswerMeta<'_>, include_usage: bool) -> Self {
         Self(match dialect {
             Dialect::AnthropicMessages => Writer::Anthropic(anthropic::stream_out::Writer::new(meta)),
-            Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => {
+            Dialect::OpenaiResponses => Writer::Responses(Box::new(responses::stream_out::Writer::new(meta))),
+            Dialect::OpenaiChat
+            | Dialect::OpenaiEmbeddings
+            | Dialect::GeminiContent
+            | Dialect::BedrockConverse => {
                 Writer::Openai(openai::stream_out::Writer::new(meta, include_usage))
             }
         })
@@ -160,6 +221,7 @@ impl StreamEncoder {
         match &mut self.0 {
             Writer::Openai(writer) => writer.event(event, out),
             Writer::Anthropic(writer) => writer.event(event, out),
+            Writer::Responses(writer) => writer.event(event, out),
         }
     }
 }
@@ -196,4 +258,9 @@ fn reported_error(body: &str) -> Option<Fault> {
 
 fn no_chat() -> Fault {
     Fault::invalid(Code::Unsupported, "model", "embeddings cannot be had from a provider of another dialect")
+}
+
+/// No caller speaks this dialect.
+fn one_way(dialect: Dialect) -> Fault {
+    Fault::internal(format!("requests do not come in {dialect}"))
 }

@@ -16,9 +16,24 @@ pub fn encode_error(dialect: Dialect, fault: &Fault, call: Option<CallId>) -> (u
 pub fn error_event(dialect: Dialect, fault: &Fault, call: Option<CallId>) -> Bytes {
     let body = body_of(dialect, fault, call);
     Bytes::from(match dialect {
-        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => format!("data: {body}\n\n"),
+        Dialect::OpenaiChat
+        | Dialect::OpenaiEmbeddings
+        | Dialect::GeminiContent
+        | Dialect::BedrockConverse => format!("data: {body}\n\n"),
+        Dialect::OpenaiResponses => responses_event(&body),
         Dialect::AnthropicMessages => format!("event: error\ndata: {body}\n\n"),
     })
+}
+
+/// OpenAI's `error` event, its fields beside its type.
+fn responses_event(body: &Value) -> String {
+    let mut event = Map::new();
+    event.insert("type".into(), "error".into());
+    if let Some(Value::Object(error)) = body.get("error") {
+        let fields = error.iter().filter(|(name, _)| *name != "type");
+        event.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    format!("event: error\ndata: {}\n\n", Value::Object(event))
 }
 
 /// The HTTP status of a fault.

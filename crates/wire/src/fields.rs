@@ -91,6 +91,10 @@ impl<'a> Fields<'a> {
         })
     }
 
+    pub(crate) fn integer(&mut self, name: &str) -> Result<Option<i64>, Fault> {
+        self.take_as(name, "a whole number", |raw| serde_json::from_str(raw).ok())
+    }
+
     pub(crate) fn number(&mut self, name: &str) -> Result<Option<Number>, Fault> {
         self.take_as(name, "a number", |raw| serde_json::from_str(raw).ok())
     }

@@ -6,15 +6,19 @@
 //! an answer or a [`types::Fault`], never a panic.
 
 mod anthropic;
+mod bedrock;
 mod codec;
 mod decoder;
 mod error;
 mod fields;
+mod gemini;
 mod object;
+mod omission;
 mod openai;
 mod peek;
 mod piece;
 mod rejection;
+mod responses;
 mod retry_after;
 mod said;
 mod splice;
@@ -22,10 +26,12 @@ mod sse;
 mod watch;
 
 pub use codec::{
-    AnswerMeta, StreamEncoder, answer_usage, decode_answer, decode_request, encode_answer, encode_request,
+    AnswerMeta, StreamEncoder, Writing, Written, answer_usage, decode_answer, decode_request, encode_answer,
+    encode_request,
 };
 pub use decoder::StreamDecoder;
 pub use error::{encode_error, error_event, status_of};
+pub use omission::Unsupported;
 pub use openai::embeddings::{EmbeddingInput, EmbeddingsRequest, decode_embeddings, encode_embeddings};
 pub use peek::{Peek, Spans, peek};
 pub use rejection::decode_error;

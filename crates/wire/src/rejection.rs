@@ -31,7 +31,11 @@ pub fn decode_error<'h>(
     }
     let (first, second) = match dialect {
         Dialect::AnthropicMessages => ("request-id", "x-request-id"),
-        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => ("x-request-id", "request-id"),
+        Dialect::BedrockConverse => ("x-amzn-requestid", "x-request-id"),
+        Dialect::OpenaiChat
+        | Dialect::OpenaiEmbeddings
+        | Dialect::OpenaiResponses
+        | Dialect::GeminiContent => ("x-request-id", "request-id"),
     };
     let id = headers(first).or_else(|| headers(second)).map(str::to_owned);
     if let Some(id) = id.or(said.request_id) {

@@ -1,12 +1,16 @@
 //! What one event of a stream says, still borrowed from it: what the dialects' readers produce and the
 //! decoder and the watcher consume.
 
+use serde_json::Value;
 use types::chat::{Event, Stop};
 use types::{Code, Dialect, Fault, Kind, Usage};
 
 use crate::anthropic::stream::Reader as AnthropicReader;
+use crate::bedrock::stream::Reader as BedrockReader;
+use crate::gemini::stream::Reader as GeminiReader;
 use crate::openai::stream::Reader as OpenaiReader;
 use crate::piece::{Piece, Str};
+use crate::responses::stream::Reader as ResponsesReader;
 use crate::sse::SseEvent;
 
 /// [`types::chat::Event`], with texts as the reader holds them.
@@ -21,6 +25,7 @@ pub(crate) enum Said<'a, T> {
     ToolStart { choice: u32, index: u32, id: Str<'a>, name: Str<'a> },
     ToolArguments { choice: u32, index: u32, json: T },
     Audio,
+    Logprobs { choice: u32, tokens: Value },
     Stop { choice: u32, stop: Stop },
     Usage { usage: Usage, alone: bool },
     Done,
@@ -50,6 +55,7 @@ impl<'a> Said<'a, Str<'a>> {
                 Event::ToolArguments { choice, index, json: json.into_string() }
             }
             Self::Audio => return None,
+            Self::Logprobs { choice, tokens } => Event::Logprobs { choice, tokens },
             Self::Stop { choice, stop } => Event::Stop { choice, stop },
             Self::Usage { usage, .. } => Event::Usage(usage),
             Self::Done => Event::Done,
@@ -63,6 +69,9 @@ impl<'a> Said<'a, Str<'a>> {
 pub(crate) enum Reader {
     Openai(OpenaiReader),
     Anthropic(AnthropicReader),
+    Responses(ResponsesReader),
+    Gemini(GeminiReader),
+    Bedrock(BedrockReader),
 }
 
 impl Reader {
@@ -70,6 +79,9 @@ impl Reader {
         match dialect {
             Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => Self::Openai(OpenaiReader::default()),
             Dialect::AnthropicMessages => Self::Anthropic(AnthropicReader::default()),
+            Dialect::OpenaiResponses => Self::Responses(ResponsesReader::default()),
+            Dialect::GeminiContent => Self::Gemini(GeminiReader::default()),
+            Dialect::BedrockConverse => Self::Bedrock(BedrockReader::default()),
         }
     }
 
@@ -82,6 +94,9 @@ impl Reader {
         match self {
             Self::Openai(reader) => reader.read(event, on),
             Self::Anthropic(reader) => reader.read(event, on),
+            Self::Responses(reader) => reader.read(event, on),
+            Self::Gemini(reader) => reader.read(event, on),
+            Self::Bedrock(reader) => reader.read(event, on),
         }
     }
 }

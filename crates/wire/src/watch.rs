@@ -192,7 +192,7 @@ impl Eye {
                     *failed = Some(fault);
                     false
                 }
-                Said::ThinkingSignature { .. } => false,
+                Said::ThinkingSignature { .. } | Said::Logprobs { .. } => false,
             };
             others += 1;
             content |= shows;

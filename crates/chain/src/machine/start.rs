@@ -119,7 +119,7 @@ impl Machine {
 }
 
 fn message(role: Role, text: String) -> Message {
-    Message { role, parts: vec![Part::Text { text, cache: None }], name: None }
+    Message { role, parts: vec![Part::Text { text }], name: None }
 }
 
 fn bad_template(path: &str, of: &str, error: &TemplateError) -> Fault {

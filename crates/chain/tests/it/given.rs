@@ -129,7 +129,7 @@ impl Run {
 pub(crate) fn text_of(call: &StepCall, role: Role) -> &str {
     let message = call.request.messages.iter().find(|message| message.role == role);
     match message.map(|message| message.parts.as_slice()) {
-        Some([Part::Text { text, .. }]) => text,
+        Some([Part::Text { text }]) => text,
         other => panic!("not one text: {other:?}"),
     }
 }

@@ -69,6 +69,7 @@ impl Maker {
             request.stream_usage = true;
             self.neutral.get_or_init(|| request)
         };
-        wire::encode_request(dialect, neutral, &target.id)
+        let written = wire::encode_request(neutral, &wire::Writing::plain(dialect, &target.id))?;
+        Ok(written.body)
     }
 }

@@ -148,6 +148,7 @@ impl Translated {
                 | Event::ThinkingSignature { .. }
                 | Event::HiddenThinking { .. }
                 | Event::ToolStart { .. }
+                | Event::Logprobs { .. }
                 | Event::Stop { .. } => {}
             }
             self.encoder.event(&event, &mut written);

@@ -66,7 +66,8 @@ impl Shared {
             Fault::invalid(Code::UnknownModel, "model", message)
                 .with_hint("set `defaults.model` in the chain")
         })?;
-        let body: Bytes = wire::encode_request(Dialect::OpenaiChat, &call.request, model)?;
+        let writing = wire::Writing::plain(Dialect::OpenaiChat, model);
+        let body: Bytes = wire::encode_request(&call.request, &writing)?.body;
         let span =
             telemetry::trace::SpanId::from(self.run).child(u32::try_from(call.step).unwrap_or(u32::MAX));
         let plan_retry = call.retries.as_ref().map(|retries| policy(retries, &self.engine.config().retry));
@@ -132,6 +133,9 @@ fn said(part: &Part) -> Option<&str> {
     match part {
         Part::Text { text, .. } | Part::Refusal { text } => Some(text),
         Part::Image(_)
+        | Part::Audio { .. }
+        | Part::Document(_)
+        | Part::CachePoint { .. }
         | Part::ToolCall { .. }
         | Part::ToolResult { .. }
         | Part::Thinking { .. }

@@ -238,8 +238,12 @@ fn status(outcome: Outcome, fault: Option<(Kind, Code)>) -> Status {
 
 const fn operation(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::OpenaiChat | Dialect::AnthropicMessages => "chat",
         Dialect::OpenaiEmbeddings => "embeddings",
+        Dialect::OpenaiChat
+        | Dialect::AnthropicMessages
+        | Dialect::OpenaiResponses
+        | Dialect::GeminiContent
+        | Dialect::BedrockConverse => "chat",
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) async fn chat(engine: Engine, cli: &Cli, args: &Chat) -> Result<(), F
     let model =
         model.ok_or_else(|| Failure::Usage("no model is configured: name one with --model".to_owned()))?;
     let request = request(args)?;
-    let body = wire::encode_request(Dialect::OpenaiChat, &request, &model)?;
+    let body = wire::encode_request(&request, &wire::Writing::plain(Dialect::OpenaiChat, &model))?.body;
     let inbound = Inbound { dialect: Dialect::OpenaiChat, body, head: Head::local() };
     let whole = match engine.call(inbound).await {
         Ok(Answered::Whole(whole)) => whole,
@@ -65,7 +65,7 @@ fn request(args: &Chat) -> Result<Request, Failure> {
         text => text.to_owned(),
     };
     let message =
-        |role, text: String| Message { role, parts: vec![Part::Text { text, cache: None }], name: None };
+        |role, text: String| Message { role, parts: vec![Part::Text { text }], name: None };
     let system = args.system.clone().map(|text| message(Role::System, text));
     let messages = system.into_iter().chain([message(Role::User, text)]).collect();
     Ok(Request { messages, max_tokens: args.max_tokens, ..Request::default() })

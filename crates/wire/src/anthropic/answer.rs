@@ -76,8 +76,8 @@ pub(crate) fn encode<'a>(answer: &'a Answer, meta: &AnswerMeta<'a>) -> Body<'a> 
 
 fn block(part: &Part) -> Option<Block<'_>> {
     Some(match part {
-        Part::Text { text, .. } if text.is_empty() => return None,
-        Part::Text { text, .. } | Part::Refusal { text } => Block::Text { text, cache_control: None },
+        Part::Text { text } if text.is_empty() => return None,
+        Part::Text { text } | Part::Refusal { text } => Block::Text { text, cache_control: None },
         Part::Thinking { text, signature } => {
             Block::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }
         }
@@ -87,9 +87,13 @@ fn block(part: &Part) -> Option<Block<'_>> {
                 let kept = serde_json::json!({ INVALID: arguments }).to_string();
                 RawValue::from_string(kept).ok().map(Cow::Owned)
             })?;
-            Block::ToolUse { id, name, input }
+            Block::ToolUse { id, name, input, cache_control: None }
         }
-        Part::Image(_) | Part::ToolResult { .. } => return None,
+        Part::Image(_)
+        | Part::Audio { .. }
+        | Part::Document(_)
+        | Part::CachePoint { .. }
+        | Part::ToolResult { .. } => return None,
     })
 }
 

@@ -3,40 +3,45 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use types::Fault;
-use types::chat::{Image, Part};
+use types::chat::{Document, Image, Part, Source as Place};
 
 use crate::fields::{Extra, Fields, TextOr, text_or_items};
 
 /// Reads content: a string or blocks.
 pub(crate) fn content(path: &str, value: &RawValue, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
     match text_or_items(path, value)? {
-        TextOr::Text(text) => Ok(vec![Part::Text { text, cache: None }]),
+        TextOr::Text(text) => Ok(vec![Part::Text { text }]),
         TextOr::Items(items) => {
             let mut parts = Vec::with_capacity(items.len());
             for (path, item) in items {
-                parts.extend(part(&path, item, extra)?);
+                part(&path, item, &mut parts, extra)?;
             }
             Ok(parts)
         }
     }
 }
 
-fn part(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Option<Part>, Fault> {
+fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
     let mut fields = Fields::of(path, item)?;
     let kind = fields.required("type", Fields::text)?;
     let part = match kind.as_str() {
-        "text" => {
-            Part::Text { text: fields.required("text", Fields::text)?, cache: fields.json("cache_control")? }
-        }
+        "text" => Part::Text { text: fields.required("text", Fields::text)? },
         "image" => {
             let Some(image) = image(&mut fields)? else {
                 extra.push((format!("{path}.source"), item.to_owned()));
-                return Ok(None);
+                return Ok(());
             };
             Part::Image(image)
+        }
+        "document" => {
+            let Some(document) = document(&mut fields, extra)? else {
+                extra.push((format!("{path}.source"), item.to_owned()));
+                return Ok(());
+            };
+            Part::Document(document)
         }
         "tool_use" => {
             let input = fields.take("input").map_or("{}", |input| input.get());
@@ -65,15 +70,46 @@ fn part(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Option<Part>, 
         "redacted_thinking" => Part::HiddenThinking { data: fields.required("data", Fields::text)? },
         _ => {
             extra.push((format!("{path}.{kind}"), item.to_owned()));
-            return Ok(None);
+            return Ok(());
         }
     };
-    // A cache marker changes what a call costs, not what it says; a direct caller is the model itself.
-    fields.take("cache_control");
+    let marker = fields.json("cache_control")?;
+    // A direct caller is the model itself.
     fields.leave_if("citations", |raw| raw == "[]");
     fields.leave_if("caller", |raw| raw.replace(' ', "") == r#"{"type":"direct"}"#);
     fields.rest(extra);
-    Ok(Some(part))
+    out.push(part);
+    out.extend(marker.map(|marker| Part::CachePoint { marker }));
+    Ok(())
+}
+
+/// A document; `None` for a source that has no word here.
+fn document(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Option<Document>, Fault> {
+    let mut source = fields.required("source", Fields::object)?;
+    let place = match &*source.required("type", Fields::text)? {
+        "base64" => Place::Inline {
+            media_type: source.required("media_type", Fields::text)?,
+            data: source.required("data", Fields::text)?,
+        },
+        "text" => {
+            source.take("media_type");
+            Place::Text { text: source.required("data", Fields::text)? }
+        }
+        "url" => Place::Url { url: source.required("url", Fields::text)? },
+        "file" => Place::File { id: source.required("file_id", Fields::text)? },
+        _ => return Ok(None),
+    };
+    source.rest(extra);
+    let citations = match fields.object("citations")? {
+        Some(mut citations) => citations.flag("enabled")?.unwrap_or_default(),
+        None => false,
+    };
+    Ok(Some(Document {
+        source: place,
+        name: fields.text("title")?,
+        context: fields.text("context")?,
+        citations,
+    }))
 }
 
 /// An image by URL or inline; `None` for one that lies with the provider.
@@ -101,17 +137,34 @@ pub(crate) enum Block<'a> {
     },
     Image {
         source: Source<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'a Value>,
+    },
+    Document {
+        source: Source<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        title: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        context: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        citations: Option<Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'a Value>,
     },
     ToolUse {
         id: &'a str,
         name: &'a str,
         input: Cow<'a, RawValue>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'a Value>,
     },
     ToolResult {
         tool_use_id: &'a str,
         content: Vec<Block<'a>>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         is_error: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'a Value>,
     },
     Thinking {
         thinking: &'a str,
@@ -122,12 +175,28 @@ pub(crate) enum Block<'a> {
     },
 }
 
-/// Where an image is.
+impl<'a> Block<'a> {
+    /// Puts a cache marker on the block. Reasoning takes none.
+    pub(crate) const fn mark(&mut self, marker: &'a Value) {
+        match self {
+            Self::Text { cache_control, .. }
+            | Self::Image { cache_control, .. }
+            | Self::Document { cache_control, .. }
+            | Self::ToolUse { cache_control, .. }
+            | Self::ToolResult { cache_control, .. } => *cache_control = Some(marker),
+            Self::Thinking { .. } | Self::RedactedThinking { .. } => {}
+        }
+    }
+}
+
+/// Where an image or a document is.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Source<'a> {
     Base64 { media_type: &'a str, data: &'a str },
     Url { url: &'a str },
+    Text { media_type: &'a str, data: &'a str },
+    File { file_id: &'a str },
 }
 
 /// The source of an image. How closely to look at it (OpenAI's `detail`) is a hint and has no word here.
@@ -135,6 +204,22 @@ pub(crate) fn source(image: &Image) -> Source<'_> {
     match image {
         Image::Url { url, .. } => Source::Url { url },
         Image::Inline { media_type, data, .. } => Source::Base64 { media_type, data },
+    }
+}
+
+/// A document's block.
+pub(crate) fn document_block(document: &Document) -> Block<'_> {
+    Block::Document {
+        source: match &document.source {
+            Place::Url { url } => Source::Url { url },
+            Place::Inline { media_type, data } => Source::Base64 { media_type, data },
+            Place::Text { text } => Source::Text { media_type: "text/plain", data: text },
+            Place::File { id } => Source::File { file_id: id },
+        },
+        title: document.name.as_deref(),
+        context: document.context.as_deref(),
+        citations: document.citations.then(|| json!({ "enabled": true })),
+        cache_control: None,
     }
 }
 

@@ -37,6 +37,11 @@ pub(crate) fn decode(body: &RawValue) -> Result<Request, Fault> {
         temperature: fields.number("temperature")?,
         top_p: fields.number("top_p")?,
         top_k: fields.count("top_k")?,
+        frequency_penalty: None,
+        presence_penalty: None,
+        seed: None,
+        choices: None,
+        logprobs: None,
         stop: stop.into_iter().map(|(path, item)| text_item(&path, item)).collect::<Result<_, _>>()?,
         format,
         reasoning,
@@ -80,7 +85,12 @@ fn turn(path: &str, item: &RawValue, out: &mut Vec<Message>, extra: &mut Extra) 
     }
     let mut last = None;
     for part in parts {
-        let role = if matches!(part, Part::ToolResult { .. }) { Role::Tool } else { Role::User };
+        let role = match part {
+            Part::ToolResult { .. } => Role::Tool,
+            // A marker belongs to what stands before it.
+            Part::CachePoint { .. } => last.unwrap_or(Role::User),
+            _ => Role::User,
+        };
         match out.last_mut().filter(|_| last == Some(role)) {
             Some(message) => message.parts.push(part),
             None => out.push(Message { role, parts: vec![part], name: None }),

@@ -10,10 +10,9 @@ use serde_json::{Number, Value, json};
 use types::Fault;
 use types::chat::{Format, Message, Part, Reasoning, Request, Role, Tool, ToolChoice};
 
-use super::block::{Block, input, source};
-use crate::fields::{bad, unsupported};
-
-const TARGET: &str = "Anthropic's";
+use super::block::{Block, document_block, input, source};
+use crate::fields::bad;
+use crate::omission::Omissions;
 
 /// What `max_tokens` is where the caller did not say: Anthropic's dialect must have one.
 const DEFAULT_MAX_TOKENS: u64 = 4_096;
@@ -55,19 +54,35 @@ struct Turn<'a> {
 }
 
 /// The request for the model that the provider calls `model`.
-pub(crate) fn encode<'a>(request: &'a Request, model: &'a str) -> Result<Body<'a>, Fault> {
-    if request.temperature.as_ref().and_then(Number::as_f64).is_some_and(|heat| heat > 1.0) {
-        let fault = unsupported("temperature", TARGET);
-        return Err(fault.with_hint("Anthropic's temperature goes from 0 to 1"));
+pub(crate) fn encode<'a>(
+    request: &'a Request,
+    model: &'a str,
+    omit: &mut Omissions,
+) -> Result<Body<'a>, Fault> {
+    let mut temperature = request.temperature.as_ref();
+    if temperature.and_then(Number::as_f64).is_some_and(|heat| heat > 1.0) {
+        omit.field_with_hint("temperature", "Anthropic's temperature goes from 0 to 1")?;
+        temperature = None;
+    }
+    for (field, set) in [
+        ("frequency_penalty", request.frequency_penalty.is_some()),
+        ("presence_penalty", request.presence_penalty.is_some()),
+        ("seed", request.seed.is_some()),
+        ("n", request.choices.is_some_and(|choices| choices > 1)),
+        ("logprobs", request.logprobs.is_some()),
+    ] {
+        if set {
+            omit.field(field)?;
+        }
     }
     let mut system = Vec::new();
     let mut messages: Vec<Turn<'a>> = Vec::new();
     for (place, message) in request.messages.iter().enumerate() {
         let path = format!("messages[{place}]");
         if message.name.is_some() {
-            return Err(unsupported(&format!("{path}.name"), TARGET));
+            omit.field(&format!("{path}.name"))?;
         }
-        let blocks = blocks(&path, message)?;
+        let blocks = blocks(&path, message, omit)?;
         let role = match message.role {
             Role::System => {
                 system.extend(blocks);
@@ -90,43 +105,51 @@ pub(crate) fn encode<'a>(request: &'a Request, model: &'a str) -> Result<Body<'a
         messages,
         tools: request.tools.iter().map(tool_json).collect(),
         tool_choice: choice_json(request),
-        temperature: request.temperature.as_ref(),
+        temperature,
         top_p: request.top_p.as_ref(),
         top_k: request.top_k,
         stop_sequences: &request.stop,
         thinking,
-        output_config: output_config(&request.format, effort)?,
+        output_config: output_config(&request.format, effort, omit)?,
         metadata: request.user.as_ref().map(|user| json!({ "user_id": user })),
         stream: request.stream,
     })
 }
 
-fn blocks<'a>(path: &str, message: &'a Message) -> Result<Vec<Block<'a>>, Fault> {
+fn blocks<'a>(path: &str, message: &'a Message, omit: &mut Omissions) -> Result<Vec<Block<'a>>, Fault> {
     let mut calls = 0;
-    let mut out = Vec::with_capacity(message.parts.len());
+    let mut out: Vec<Block<'a>> = Vec::with_capacity(message.parts.len());
     for part in &message.parts {
         match part {
-            Part::Text { text, cache } if !text.is_empty() => {
-                out.push(Block::Text { text, cache_control: cache.as_ref() });
-            }
-            Part::Refusal { text } if !text.is_empty() => {
+            Part::Text { text } | Part::Refusal { text } if !text.is_empty() => {
                 out.push(Block::Text { text, cache_control: None });
             }
             Part::Text { .. } | Part::Refusal { .. } => {}
             Part::Image(image) if message.role == Role::User => {
-                out.push(Block::Image { source: source(image) });
+                out.push(Block::Image { source: source(image), cache_control: None });
             }
-            Part::Image(_) => return Err(unsupported(&format!("{path}.content"), TARGET)),
+            Part::Document(document) if message.role == Role::User => out.push(document_block(document)),
+            Part::Image(_) | Part::Document(_) | Part::Audio { .. } => {
+                let what =
+                    if matches!(part, Part::Audio { .. }) { "sound" } else { "an image or document here" };
+                omit.within(&format!("{path}.content"), what)?;
+            }
+            Part::CachePoint { marker } => {
+                if let Some(before) = out.last_mut() {
+                    before.mark(marker);
+                }
+            }
             Part::ToolCall { id, name, arguments } => {
                 let place = format!("{path}.tool_calls[{calls}].function.arguments");
                 let input = input(arguments)
                     .ok_or_else(|| bad(&place, format!("`{place}` must be the text of a JSON object")))?;
-                out.push(Block::ToolUse { id, name, input });
+                out.push(Block::ToolUse { id, name, input, cache_control: None });
                 calls += 1;
             }
             Part::ToolResult { id, parts, failed } => {
-                let content = parts.iter().filter_map(result_block).collect();
-                out.push(Block::ToolResult { tool_use_id: id, content, is_error: *failed });
+                let content = results(path, parts, omit)?;
+                let (tool_use_id, is_error) = (id, *failed);
+                out.push(Block::ToolResult { tool_use_id, content, is_error, cache_control: None });
             }
             Part::Thinking { text, signature: Some(signature) } => {
                 out.push(Block::Thinking { thinking: text, signature });
@@ -138,14 +161,24 @@ fn blocks<'a>(path: &str, message: &'a Message) -> Result<Vec<Block<'a>>, Fault>
     Ok(out)
 }
 
-fn result_block(part: &Part) -> Option<Block<'_>> {
-    match part {
-        Part::Text { text, cache } if !text.is_empty() => {
-            Some(Block::Text { text, cache_control: cache.as_ref() })
+/// What a tool gave back.
+fn results<'a>(path: &str, parts: &'a [Part], omit: &mut Omissions) -> Result<Vec<Block<'a>>, Fault> {
+    let mut out: Vec<Block<'a>> = Vec::with_capacity(parts.len());
+    for part in parts {
+        match part {
+            Part::Text { text } if text.is_empty() => {}
+            Part::Text { text } => out.push(Block::Text { text, cache_control: None }),
+            Part::Image(image) => out.push(Block::Image { source: source(image), cache_control: None }),
+            Part::Document(document) => out.push(document_block(document)),
+            Part::CachePoint { marker } => {
+                if let Some(before) = out.last_mut() {
+                    before.mark(marker);
+                }
+            }
+            _ => omit.within(&format!("{path}.content"), "such a part of a tool's result")?,
         }
-        Part::Image(image) => Some(Block::Image { source: source(image) }),
-        _ => None,
     }
+    Ok(out)
 }
 
 fn tool_json(tool: &Tool) -> Value {
@@ -178,14 +211,18 @@ fn choice_json(request: &Request) -> Option<Value> {
     Some(json)
 }
 
-fn output_config(format: &Format, effort: Option<&'static str>) -> Result<Option<Value>, Fault> {
+fn output_config(
+    format: &Format,
+    effort: Option<&'static str>,
+    omit: &mut Omissions,
+) -> Result<Option<Value>, Fault> {
     let mut config = serde_json::Map::new();
     if let Some(effort) = effort {
         config.insert("effort".into(), effort.into());
     }
     match format {
         Format::Text => {}
-        Format::Json => return Err(unsupported("response_format", TARGET).with_hint("give a json_schema")),
+        Format::Json => omit.field_with_hint("response_format", "give a json_schema")?,
         Format::Schema { schema, .. } => {
             config.insert("format".into(), json!({ "type": "json_schema", "schema": schema }));
         }

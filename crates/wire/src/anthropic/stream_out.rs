@@ -107,7 +107,9 @@ impl Writer {
                 out.put_slice(&event);
             }
             // Further choices, which this dialect does not have and nobody can have asked for.
-            Event::Text { .. }
+            // No field for log-probabilities, and no second choice.
+            Event::Logprobs { .. }
+            | Event::Text { .. }
             | Event::Refusal { .. }
             | Event::Thinking { .. }
             | Event::ThinkingSignature { .. }

@@ -31,6 +31,8 @@ pub(crate) struct ChoiceDelta<'a, T> {
     pub(crate) delta: Option<Delta<'a, T>>,
     #[serde(borrow)]
     pub(crate) finish_reason: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(crate) logprobs: Option<&'a RawValue>,
 }
 
 /// What is new.

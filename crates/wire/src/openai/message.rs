@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use types::Fault;
-use types::chat::{Image, Message, Part, Role};
+use types::chat::{Document, Image, Message, Part, Role, Source};
 
 use crate::fields::{Extra, Fields, TextOr, bad, text_or_items};
 
@@ -106,25 +106,22 @@ fn content(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Vec<Part>, Faul
     let path = fields.path_of("content");
     let Some(value) = fields.take("content") else { return Ok(Vec::new()) };
     match text_or_items(&path, value)? {
-        TextOr::Text(text) => Ok(vec![Part::Text { text, cache: None }]),
+        TextOr::Text(text) => Ok(vec![Part::Text { text }]),
         TextOr::Items(items) => {
             let mut parts = Vec::with_capacity(items.len());
             for (path, item) in items {
-                parts.extend(part(&path, item, extra)?);
+                part(&path, item, &mut parts, extra)?;
             }
             Ok(parts)
         }
     }
 }
 
-fn part(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Option<Part>, Fault> {
+fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
     let mut fields = Fields::of(path, item)?;
     let kind = fields.required("type", Fields::text)?;
     let part = match kind.as_str() {
-        "text" => {
-            let text = fields.required("text", Fields::text)?;
-            Part::Text { text, cache: fields.json("cache_control")? }
-        }
+        "text" => Part::Text { text: fields.required("text", Fields::text)? },
         "refusal" => Part::Refusal { text: fields.required("refusal", Fields::text)? },
         "image_url" => {
             let mut image = fields.required("image_url", Fields::object)?;
@@ -132,15 +129,46 @@ fn part(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Option<Part>, 
             image.rest(extra);
             Part::Image(image_of(path, url, detail)?)
         }
+        "input_audio" => {
+            let mut audio = fields.required("input_audio", Fields::object)?;
+            let part = Part::Audio {
+                format: audio.required("format", Fields::text)?,
+                data: audio.required("data", Fields::text)?,
+            };
+            audio.rest(extra);
+            part
+        }
+        "file" => Part::Document(document(&mut fields, extra)?),
         _ => {
             extra.push((format!("{path}.{kind}"), item.to_owned()));
-            return Ok(None);
+            return Ok(());
         }
     };
-    // A cache marker changes what a call costs, not what it says.
-    fields.take("cache_control");
+    // Not OpenAI's own, but OpenRouter's and other gateways'.
+    let marker = fields.json("cache_control")?;
     fields.rest(extra);
-    Ok(Some(part))
+    out.push(part);
+    out.extend(marker.map(|marker| Part::CachePoint { marker }));
+    Ok(())
+}
+
+/// A file: inline as a data URL, or one that lies with the provider.
+fn document(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Document, Fault> {
+    let mut file = fields.required("file", Fields::object)?;
+    let place = file.path_of("file_data");
+    let source = match (file.text("file_data")?, file.text("file_id")?) {
+        (Some(data), _) => {
+            let inline = data.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
+            let (media_type, data) =
+                inline.ok_or_else(|| bad(&place, format!("`{place}` must be a data URL in base64")))?;
+            Source::Inline { media_type: media_type.to_owned(), data: data.to_owned() }
+        }
+        (None, Some(id)) => Source::File { id },
+        (None, None) => return Err(bad(&place, format!("`{place}` or a `file_id` beside it is missing"))),
+    };
+    let document = Document { source, name: file.text("filename")?, context: None, citations: false };
+    file.rest(extra);
+    Ok(document)
 }
 
 fn image_of(path: &str, url: String, detail: Option<String>) -> Result<Image, Fault> {
@@ -174,7 +202,7 @@ pub(crate) fn assistant_json(parts: &[Part], with_reasoning: bool) -> Map<String
     let mut provable = false;
     for part in parts {
         match part {
-            Part::Text { text: more, .. } => text.get_or_insert_default().push_str(more),
+            Part::Text { text: more } => text.get_or_insert_default().push_str(more),
             Part::Refusal { text: more } => refusal.get_or_insert_default().push_str(more),
             Part::Thinking { text, signature } => {
                 thoughts.push_str(text);
@@ -194,7 +222,11 @@ pub(crate) fn assistant_json(parts: &[Part], with_reasoning: bool) -> Map<String
                 "type": "function",
                 "function": { "name": name, "arguments": arguments },
             })),
-            Part::Image(_) | Part::ToolResult { .. } => {}
+            Part::Image(_)
+            | Part::Audio { .. }
+            | Part::Document(_)
+            | Part::CachePoint { .. }
+            | Part::ToolResult { .. } => {}
         }
     }
     let mut message = Map::new();

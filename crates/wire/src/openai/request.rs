@@ -22,6 +22,7 @@ pub(crate) fn decode(body: &RawValue) -> Result<Request, Fault> {
         tools.extend(tool(&path, item, &mut extra)?);
     }
     let tool_choice = choice(&mut fields, &mut extra)?;
+    defaults(&mut fields);
     let longest = (fields.count("max_completion_tokens")?, fields.count("max_tokens")?);
     let mut request = Request {
         model,
@@ -33,6 +34,11 @@ pub(crate) fn decode(body: &RawValue) -> Result<Request, Fault> {
         temperature: fields.number("temperature")?,
         top_p: fields.number("top_p")?,
         top_k: fields.count("top_k")?,
+        frequency_penalty: fields.number("frequency_penalty")?,
+        presence_penalty: fields.number("presence_penalty")?,
+        seed: fields.integer("seed")?,
+        choices: fields.count("n")?,
+        logprobs: logprobs(&mut fields)?,
         stop: stop(&mut fields)?,
         format: format(&mut fields, &mut extra)?,
         reasoning: fields.text("reasoning_effort")?.map(|effort| match effort.as_str() {
@@ -50,7 +56,6 @@ pub(crate) fn decode(body: &RawValue) -> Result<Request, Fault> {
         request.stream_usage = options.flag("include_usage")?.unwrap_or_default();
         options.rest(&mut extra);
     }
-    defaults(&mut fields);
     fields.rest(&mut extra);
     request.extra = extra;
     Ok(request)
@@ -71,6 +76,11 @@ fn defaults(fields: &mut Fields<'_>) {
     for (name, values) in SAME {
         fields.leave_if(name, |raw| values.contains(&raw));
     }
+}
+
+fn logprobs(fields: &mut Fields<'_>) -> Result<Option<u64>, Fault> {
+    let (wanted, alternatives) = (fields.flag("logprobs")?, fields.count("top_logprobs")?);
+    Ok(if wanted == Some(true) { Some(alternatives.unwrap_or(0)) } else { alternatives })
 }
 
 fn tool(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Option<Tool>, Fault> {

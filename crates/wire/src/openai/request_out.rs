@@ -7,21 +7,21 @@
 
 use serde_json::{Map, Value, json};
 use types::Fault;
-use types::chat::{Format, Message, Part, Reasoning, Request, Role, Tool, ToolChoice};
+use types::chat::{Document, Format, Message, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
 
 use super::message::{assistant_json, image_json};
-use crate::fields::{unsupported, unsupported_in};
-
-const TARGET: &str = "OpenAI's";
+use crate::codec::Writing;
+use crate::omission::Omissions;
 
 /// Writes the request for the model that the provider calls `model`.
-pub(crate) fn encode(request: &Request, model: &str) -> Result<Value, Fault> {
-    if request.top_k.is_some() {
-        return Err(unsupported("top_k", TARGET));
+pub(crate) fn encode(request: &Request, writing: &Writing<'_>, omit: &mut Omissions) -> Result<Value, Fault> {
+    let Writing { model, quirks, .. } = *writing;
+    if request.top_k.is_some() && !quirks.top_k {
+        omit.field("top_k")?;
     }
     let mut messages = Vec::with_capacity(request.messages.len());
     for message in &request.messages {
-        write_turn(message, &mut messages)?;
+        write_turn(message, &mut messages, omit)?;
     }
     let mut body = Map::new();
     let mut set = |name: &str, value: Value| {
@@ -41,6 +41,15 @@ pub(crate) fn encode(request: &Request, model: &str) -> Result<Value, Fault> {
     set(if reasons(model) { "max_completion_tokens" } else { "max_tokens" }, json!(request.max_tokens));
     set("temperature", json!(request.temperature));
     set("top_p", json!(request.top_p));
+    set("top_k", json!(request.top_k.filter(|_| quirks.top_k)));
+    set("frequency_penalty", json!(request.frequency_penalty));
+    set("presence_penalty", json!(request.presence_penalty));
+    set(quirks.seed, json!(request.seed));
+    set("n", json!(request.choices.filter(|choices| *choices != 1)));
+    if let Some(alternatives) = request.logprobs {
+        set("logprobs", true.into());
+        set("top_logprobs", if alternatives == 0 { Value::Null } else { alternatives.into() });
+    }
     if !request.stop.is_empty() {
         set("stop", json!(request.stop));
     }
@@ -116,12 +125,12 @@ fn format_json(format: &Format) -> Value {
     }
 }
 
-fn write_turn(message: &Message, out: &mut Vec<Value>) -> Result<(), Fault> {
+fn write_turn(message: &Message, out: &mut Vec<Value>, omit: &mut Omissions) -> Result<(), Fault> {
     let mut turn = match message.role {
-        Role::Tool => return results(message, out),
+        Role::Tool => return results(message, out, omit),
         Role::Assistant => {
-            if message.parts.iter().any(|part| matches!(part, Part::Image(_))) {
-                return Err(beyond("an image in the model's own turn"));
+            if message.parts.iter().any(|part| matches!(part, Part::Image(_) | Part::Audio { .. })) {
+                beyond("an image or sound in the model's own turn", omit)?;
             }
             assistant_json(&message.parts, false)
         }
@@ -129,7 +138,7 @@ fn write_turn(message: &Message, out: &mut Vec<Value>) -> Result<(), Fault> {
             let mut turn = Map::new();
             let role = if message.role == Role::System { "system" } else { "user" };
             turn.insert("role".into(), role.into());
-            turn.insert("content".into(), content_json(&message.parts)?);
+            turn.insert("content".into(), content_json(&message.parts, omit)?);
             turn
         }
     };
@@ -141,35 +150,82 @@ fn write_turn(message: &Message, out: &mut Vec<Value>) -> Result<(), Fault> {
 }
 
 /// A single text as a string, anything else as parts.
-fn content_json(parts: &[Part]) -> Result<Value, Fault> {
-    if let [Part::Text { text, .. }] = parts {
+fn content_json(parts: &[Part], omit: &mut Omissions) -> Result<Value, Fault> {
+    if let [Part::Text { text }] | [Part::Text { text }, Part::CachePoint { .. }] = parts {
         return Ok(text.as_str().into());
     }
-    let part_json = |part: &Part| match part {
-        Part::Text { text, .. } | Part::Refusal { text } => Ok(json!({ "type": "text", "text": text })),
-        Part::Image(image) => Ok(image_json(image)),
-        _ => Err(beyond("a tool call or reasoning outside the model's turn")),
+    let mut content = Vec::with_capacity(parts.len());
+    for part in parts {
+        match part {
+            Part::Text { text } | Part::Refusal { text } => {
+                content.push(json!({ "type": "text", "text": text }));
+            }
+            Part::Image(image) => content.push(image_json(image)),
+            Part::Audio { format, data } => {
+                content.push(
+                    json!({ "type": "input_audio", "input_audio": { "format": format, "data": data } }),
+                );
+            }
+            Part::Document(document) => content.push(document_json(document, omit)?),
+            Part::CachePoint { .. } => {}
+            Part::ToolCall { .. }
+            | Part::ToolResult { .. }
+            | Part::Thinking { .. }
+            | Part::HiddenThinking { .. } => {
+                beyond("a tool call or reasoning outside the model's turn", omit)?;
+            }
+        }
+    }
+    Ok(content.into())
+}
+
+/// A document as a file, or, where it is plain text, as text.
+fn document_json(document: &Document, omit: &mut Omissions) -> Result<Value, Fault> {
+    let named = |mut file: Value| {
+        if let Some(name) = &document.name {
+            file["filename"] = json!(name);
+        }
+        json!({ "type": "file", "file": file })
     };
-    parts.iter().map(part_json).collect()
+    Ok(match &document.source {
+        Source::Inline { media_type, data } => {
+            named(json!({ "file_data": format!("data:{media_type};base64,{data}") }))
+        }
+        Source::File { id } => named(json!({ "file_id": id })),
+        Source::Text { text } => {
+            let title = document.name.as_deref().map(|name| format!("{name}\n\n")).unwrap_or_default();
+            json!({ "type": "text", "text": format!("{title}{text}") })
+        }
+        Source::Url { .. } => {
+            beyond("a document by its URL", omit)?;
+            json!({ "type": "text", "text": "" })
+        }
+    })
 }
 
 /// Turns are split differently here, so the caller's number of the turn is not known.
-fn beyond(what: &str) -> Fault {
-    unsupported_in("messages", what, TARGET)
+fn beyond(what: &str, omit: &mut Omissions) -> Result<(), Fault> {
+    omit.within("messages", what)
 }
 
 /// Each result is a turn of its own here, and text only.
-fn results(message: &Message, out: &mut Vec<Value>) -> Result<(), Fault> {
+fn results(message: &Message, out: &mut Vec<Value>, omit: &mut Omissions) -> Result<(), Fault> {
     for part in &message.parts {
-        let Part::ToolResult { id, parts, failed } = part else {
-            return Err(beyond("anything but results in a tool's turn"));
+        let (id, parts, failed) = match part {
+            Part::ToolResult { id, parts, failed } => (id, parts, failed),
+            Part::CachePoint { .. } => continue,
+            _ => {
+                beyond("anything but results in a tool's turn", omit)?;
+                continue;
+            }
         };
         let mut text = String::new();
         for part in parts {
-            let Part::Text { text: more, .. } = part else {
-                return Err(beyond("an image in a tool's result"));
-            };
-            text.push_str(more);
+            match part {
+                Part::Text { text: more } => text.push_str(more),
+                Part::CachePoint { .. } => {}
+                _ => beyond("anything but text in a tool's result", omit)?,
+            }
         }
         if *failed {
             text.insert_str(0, "Error: ");

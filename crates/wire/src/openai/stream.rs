@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use types::Fault;
 use types::chat::Stop;
 
@@ -88,6 +91,9 @@ impl Reader {
                 self.tool(choice, ToolDelta { index: Some(0), id, function: Some(function) }, on);
             }
         }
+        if let Some(tokens) = news.logprobs.and_then(tokens_of) {
+            on(Said::Logprobs { choice, tokens });
+        }
         if let Some(reason) = news.finish_reason {
             on(Said::Stop { choice, stop: stop_of(&reason.0) });
         }
@@ -119,6 +125,16 @@ impl Reader {
             on(Said::ToolArguments { choice, index, json });
         }
     }
+}
+
+/// The tokens of a `logprobs` object, if it names any.
+fn tokens_of(logprobs: &RawValue) -> Option<Value> {
+    #[derive(Deserialize)]
+    struct Logprobs {
+        content: Option<Value>,
+    }
+    let read: Logprobs = serde_json::from_str(logprobs.get()).ok()?;
+    read.content.filter(|tokens| tokens.as_array().is_some_and(|tokens| !tokens.is_empty()))
 }
 
 /// What a `finish_reason` means.

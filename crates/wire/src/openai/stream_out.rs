@@ -73,6 +73,12 @@ impl Writer {
                 let call = json!({ "index": index, "function": { "arguments": json } });
                 self.delta(*choice, json!({ "tool_calls": [call] }), out);
             }
+            Event::Logprobs { choice, tokens } => {
+                let logprobs = json!({ "content": tokens });
+                let news =
+                    json!({ "index": choice, "delta": {}, "logprobs": logprobs, "finish_reason": null });
+                self.choice(&news, out);
+            }
             Event::Stop { choice, stop } => {
                 self.choice(&json!({ "index": choice, "delta": {}, "finish_reason": reason(stop) }), out);
             }

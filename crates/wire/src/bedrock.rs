@@ -1,0 +1,5 @@
+//! AWS Bedrock's dialect: `Converse` and `ConverseStream`.
+
+pub(crate) mod answer;
+pub(crate) mod request_out;
+pub(crate) mod stream;
