@@ -4,7 +4,17 @@
 //! and does what the machine says. Limits, budgets, breakers and balance will live beside what is here.
 
 pub mod attempt;
+pub mod balance;
+pub mod bulkhead;
+pub mod concurrency;
+pub mod degrade;
+pub mod keyed;
+pub mod limit;
+pub mod load;
+pub mod memory;
+mod number;
 pub mod retry;
+pub mod shed;
 pub mod timeouts;
 
 pub use timeouts::Timeouts;

@@ -1,0 +1,109 @@
+//! One lane of the queue: fair between flows, first come first served within one (start-time fair queueing,
+//! Goyal, Vin, Cheng 1996).
+//!
+//! A flow pays when it is served, not when it begins to wait: one whose entries time out is not charged for
+//! what it never got.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use types::Moment;
+
+/// An entry: its flow and its number in order of arrival.
+pub(super) type Spot = (u64, u64);
+
+/// Flows without entries that are remembered for what they owe.
+const REMEMBERED: usize = 4_096;
+
+#[derive(Debug)]
+pub(super) struct Waiting<T> {
+    pub(super) item: T,
+    pub(super) since: Moment,
+    pub(super) deadline: Moment,
+    cost: u64,
+}
+
+#[derive(Debug)]
+struct Flow<T> {
+    /// When its next entry may start, on the lane's clock.
+    start: u64,
+    waiting: BTreeMap<u64, Waiting<T>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Lane<T> {
+    flows: HashMap<u64, Flow<T>>,
+    /// Flows that wait: start, number of the head, flow.
+    order: BTreeSet<(u64, u64, u64)>,
+    /// The start of what was served last.
+    clock: u64,
+}
+
+impl<T> Lane<T> {
+    pub(super) fn new() -> Self {
+        Self { flows: HashMap::new(), order: BTreeSet::new(), clock: 0 }
+    }
+
+    pub(super) fn push(
+        &mut self,
+        (item, flow, cost): (T, u64, u64),
+        number: u64,
+        (since, deadline): (Moment, Moment),
+    ) -> Spot {
+        let clock = self.clock;
+        if self.flows.len() - self.order.len() >= REMEMBERED {
+            self.flows.retain(|_, flow| !flow.waiting.is_empty());
+        }
+        let state = self.flows.entry(flow).or_insert_with(|| Flow { start: 0, waiting: BTreeMap::new() });
+        if state.waiting.is_empty() {
+            state.start = state.start.max(clock);
+            self.order.insert((state.start, number, flow));
+        }
+        state.waiting.insert(number, Waiting { item, since, deadline, cost });
+        (flow, number)
+    }
+
+    /// Who is next.
+    pub(super) fn head(&self) -> Option<(Spot, &Waiting<T>)> {
+        let (_, number, flow) = *self.order.first()?;
+        let waiting = self.flows.get(&flow)?.waiting.get(&number)?;
+        Some(((flow, number), waiting))
+    }
+
+    /// The newest of the flow that waits for most.
+    pub(super) fn last(&self) -> Option<Spot> {
+        let longest = self.flows.iter().max_by_key(|(name, flow)| (flow.waiting.len(), **name))?;
+        let (number, _) = longest.1.waiting.last_key_value()?;
+        Some((*longest.0, *number))
+    }
+
+    /// Takes one out that is served: its flow pays.
+    pub(super) fn serve(&mut self, spot: Spot) -> Option<Waiting<T>> {
+        let start = self.flows.get(&spot.0)?.start;
+        let out = self.take(spot, |cost| cost.max(1))?;
+        self.clock = self.clock.max(start);
+        Some(out)
+    }
+
+    /// Takes one out that goes away unserved.
+    pub(super) fn remove(&mut self, spot: Spot) -> Option<Waiting<T>> {
+        self.take(spot, |_| 0)
+    }
+
+    fn take(&mut self, (name, number): Spot, pays: impl FnOnce(u64) -> u64) -> Option<Waiting<T>> {
+        let flow = self.flows.get_mut(&name)?;
+        let head = flow.waiting.first_key_value().map(|(head, _)| *head)?;
+        let out = flow.waiting.remove(&number)?;
+        self.order.remove(&(flow.start, head, name));
+        flow.start = flow.start.saturating_add(pays(out.cost));
+        match flow.waiting.first_key_value() {
+            Some((head, _)) => {
+                self.order.insert((flow.start, *head, name));
+            }
+            None if flow.start <= self.clock => {
+                self.flows.remove(&name);
+            }
+            None => {}
+        }
+        Some(out)
+    }
+}
