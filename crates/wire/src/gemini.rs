@@ -1,5 +1,15 @@
-//! Google Gemini's dialect: `generateContent` and `streamGenerateContent`.
+//! Google Gemini's dialect: `generateContent` and `streamGenerateContent?alt=sse`. Nobody calls us in it.
 
 pub(crate) mod answer;
+pub(crate) mod frame;
+mod logprobs;
+mod media;
+mod model;
+mod part;
 pub(crate) mod request_out;
+pub(crate) mod signature;
 pub(crate) mod stream;
+mod thinking;
+mod tools;
+mod turns;
+pub(crate) mod usage;

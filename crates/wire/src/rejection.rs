@@ -3,15 +3,14 @@
 //! What to do about it is `policy`'s decision. The provider's own message is passed on, because callers need
 //! it, except where it may quote our credentials.
 
+mod body;
+
 use std::time::Duration;
 
-use serde_json::Value;
 use types::{Blame, Code, Dialect, Fault, Kind, Progress, Retry, Timestamp};
 
 use crate::retry_after::retry_after;
-
-/// Longest message of a provider that is passed on, in characters.
-const MESSAGE: usize = 1_000;
+use body::{Said, clipped};
 
 /// Reads a provider's answer with a status other than 2xx. `headers` looks a header up by its name in lower
 /// case; `now` is needed where the provider names a date.
@@ -22,10 +21,13 @@ pub fn decode_error<'h>(
     body: &[u8],
     now: Timestamp,
 ) -> Fault {
-    let said = Said::of(std::str::from_utf8(body).unwrap_or_default());
+    let mut said = Said::of(std::str::from_utf8(body).unwrap_or_default());
+    if let Some(exception) = headers("x-amzn-errortype").filter(|_| said.kind.is_empty()) {
+        said.name_exception(exception);
+    }
     let mut fault = fault_of(status, &said).with_status(status).with_progress(Progress::PerhapsExecuted);
     if fault.retry == Retry::Maybe
-        && let Some(wait) = retry_after(headers, now)
+        && let Some(wait) = retry_after(headers, now).or(said.wait)
     {
         fault = fault.with_retry(Retry::After(wait));
     }
@@ -47,8 +49,31 @@ pub fn decode_error<'h>(
 /// Reads the error object of an error event; there is no status, so its type has to say what it is.
 pub(crate) fn in_stream(error: &str) -> Fault {
     let said = Said::of(error);
-    let status = match said.kind.as_str() {
-        "invalid_request_error" => 400,
+    // The Responses dialect has codes and no types.
+    let status = status_named(&said.kind)
+        .or_else(|| status_named(&said.code))
+        .or_else(|| said.code.parse().ok().filter(|code| (400..600).contains(code)))
+        .unwrap_or(500);
+    fault_of(status, &said).with_progress(Progress::PerhapsExecuted)
+}
+
+fn status_named(reason: &str) -> Option<u16> {
+    Some(match reason {
+        "invalid_request_error"
+        | "invalid_prompt"
+        | "invalid_image"
+        | "invalid_image_format"
+        | "invalid_base64_image"
+        | "invalid_image_url"
+        | "invalid_image_mode"
+        | "image_too_large"
+        | "image_too_small"
+        | "image_parse_error"
+        | "image_file_too_large"
+        | "unsupported_image_media_type"
+        | "empty_image_file"
+        | "failed_to_download_image"
+        | "image_file_not_found" => 400,
         "authentication_error" => 401,
         "billing_error" => 402,
         "permission_error" => 403,
@@ -57,63 +82,8 @@ pub(crate) fn in_stream(error: &str) -> Fault {
         "rate_limit_error" | "rate_limit_exceeded" => 429,
         "timeout_error" => 504,
         "overloaded_error" => 529,
-        _ => said.code.parse().ok().filter(|code| (400..600).contains(code)).unwrap_or(500),
-    };
-    fault_of(status, &said).with_progress(Progress::PerhapsExecuted)
-}
-
-/// What the provider says of its error, in whichever of the shapes in use.
-#[derive(Debug, Default)]
-struct Said {
-    kind: String,
-    code: String,
-    param: Option<String>,
-    message: String,
-    request_id: Option<String>,
-}
-
-impl Said {
-    /// `{"error": {…}}`, `{"error": "…"}`, the object itself, or `{"detail": "…"}`; anything else says nothing.
-    fn of(body: &str) -> Self {
-        let Ok(body) = serde_json::from_str::<Value>(body) else { return Self::default() };
-        let error = match body.get("error") {
-            Some(error @ Value::Object(_)) => error,
-            Some(Value::String(message)) => return Self { message: clipped(message), ..Self::default() },
-            _ => &body,
-        };
-        let text = |name: &str| match error.get(name) {
-            Some(Value::String(text)) => clipped(text),
-            Some(Value::Number(number)) => number.to_string(),
-            _ => String::new(),
-        };
-        let mut said = Self {
-            kind: text("type"),
-            code: text("code"),
-            param: error.get("param").and_then(Value::as_str).map(clipped),
-            message: text("message"),
-            request_id: body.get("request_id").and_then(Value::as_str).map(str::to_owned),
-        };
-        if said.message.is_empty() {
-            said.message = text("detail");
-        }
-        said
-    }
-
-    fn names(&self, reason: &str) -> bool {
-        self.kind == reason || self.code == reason
-    }
-
-    fn mentions(&self, words: &[&str]) -> bool {
-        let message = self.message.to_ascii_lowercase();
-        words.iter().any(|word| message.contains(word))
-    }
-}
-
-fn clipped(text: &str) -> String {
-    match text.char_indices().nth(MESSAGE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+        _ => return None,
+    })
 }
 
 fn fault_of(status: u16, said: &Said) -> Fault {
@@ -130,14 +100,40 @@ fn fault_of(status: u16, said: &Said) -> Fault {
 
 /// Reasons that say more than the status does.
 fn by_reason(said: &Said) -> Option<Fault> {
-    let quota = ["insufficient_quota", "billing_hard_limit_reached", "billing_error", "billing_not_active"];
-    let filter = ["content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"];
+    let quota = [
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_error",
+        "billing_not_active",
+        "ServiceQuotaExceededException",
+    ];
+    let filter = [
+        "content_filter",
+        "content_policy_violation",
+        "image_content_policy_violation",
+        "bio_policy",
+        "misalignment_policy_violation",
+        "ResponsibleAIPolicyViolation",
+    ];
     let context = ["context_length_exceeded", "exceed_context_size_error", "string_above_max_length"];
-    if quota.iter().any(|reason| said.names(reason)) || said.mentions(&["credit balance is too low"]) {
+    if quota.iter().any(|reason| said.names(reason))
+        || said.mentions(&["credit balance is too low"])
+        || said.daily
+    {
         return Some(quota_exceeded(said));
     }
-    let long =
-        ["maximum context length", "prompt is too long", "context window", "exceeds the available context"];
+    let keys = ["API_KEY_INVALID", "API_KEY_EXPIRED", "IncompleteSignatureException"];
+    if let Some(reason) = keys.iter().find(|reason| said.names(reason)) {
+        return Some(key_refused(reason));
+    }
+    let long = [
+        "maximum context length",
+        "prompt is too long",
+        "context window",
+        "exceeds the available context",
+        "exceeds the maximum number of tokens",
+        "input is too long",
+    ];
     if context.iter().any(|reason| said.names(reason)) || said.mentions(&long) {
         let fault = Fault::new(
             Kind::ResourceExhausted,
@@ -157,21 +153,19 @@ fn by_reason(said: &Said) -> Option<Fault> {
         return Some(fault.with_blame(Blame::Caller));
     }
     let unknown = ["model_not_found", "model_not_available", "invalid_model"];
-    if unknown.iter().any(|reason| said.names(reason)) {
+    if unknown.iter().any(|reason| said.names(reason)) || said.mentions(&["model identifier is invalid"]) {
         return Some(unknown_model(said));
+    }
+    if said.names("ModelNotReadyException") {
+        let text = message(said, "the provider's model is not ready");
+        return Some(Fault::new(Kind::Throttling, Code::ProviderError, text));
     }
     None
 }
 
 fn by_status(status: u16, said: &Said) -> Fault {
     match status {
-        401 | 403 => {
-            // The provider's message may quote the key, so it stays here.
-            let message = format!("the provider refused our credentials (status {status})");
-            Fault::new(Kind::Authentication, Code::ProviderKey, message)
-                .with_blame(Blame::Operator)
-                .with_hint("check this provider's api_key in the configuration")
-        }
+        401 | 403 => key_refused(&format!("status {status}")),
         402 => quota_exceeded(said),
         404 => unknown_model(said),
         408 | 504 | 524 => {
@@ -184,7 +178,8 @@ fn by_status(status: u16, said: &Said) -> Fault {
         503 | 529 => {
             Fault::new(Kind::Throttling, Code::ProviderError, message(said, "the provider is overloaded"))
         }
-        409 | 500..600 => {
+        // Bedrock says 424 where the model failed, and Google 499 where it gave up by itself.
+        409 | 424 | 499 | 500..600 => {
             let plain = format!("the provider failed with status {status}");
             let fault = Fault::new(Kind::DependencyFailure, Code::ProviderError, message(said, &plain));
             let overloaded = said.names("overloaded_error") || said.names("engine_overloaded");
@@ -199,6 +194,14 @@ fn by_status(status: u16, said: &Said) -> Fault {
             Fault::new(Kind::Permanent, Code::ProviderError, message(said, &plain))
         }
     }
+}
+
+/// The provider's message may quote the key, so it stays here.
+fn key_refused(why: &str) -> Fault {
+    let message = format!("the provider refused our credentials ({why})");
+    Fault::new(Kind::Authentication, Code::ProviderKey, message)
+        .with_blame(Blame::Operator)
+        .with_hint("check this provider's api_key in the configuration")
 }
 
 fn quota_exceeded(said: &Said) -> Fault {

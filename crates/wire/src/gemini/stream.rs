@@ -1,21 +1,209 @@
-//! Reads the events of a stream in Gemini's dialect.
+//! Reads the events of a Gemini stream.
+//!
+//! There is no end marker: the stream is whole if every alternative that it showed has said why it ended. Some
+//! models say so in every event, and figures or a signature may follow, so the ends are told at the end of the
+//! stream. Tool calls come whole.
+
+use std::borrow::Cow;
 
 use types::Fault;
+use types::chat::Stop;
 
-use crate::piece::Piece;
-use crate::said::Said;
+use super::frame::{Call, Candidate, Chunk, Part};
+use super::logprobs::tokens;
+use super::signature::marked;
+use super::usage::Figures;
+use crate::piece::{Few, Piece, Str};
+use crate::rejection;
+use crate::said::{Said, bad_event};
 use crate::sse::SseEvent;
 
 /// What must be remembered from event to event.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Reader {}
+pub(crate) struct Reader {
+    started: bool,
+    /// The answer's id, from which calls without one get theirs.
+    id: String,
+    figures: Figures,
+    choices: Vec<Choice>,
+    /// An event could not be read.
+    broken: bool,
+}
+
+/// What is known of an alternative.
+#[derive(Clone, Debug)]
+struct Choice {
+    index: u32,
+    calls: u32,
+    stop: Option<Stop>,
+}
 
 impl Reader {
     pub(crate) fn read<'a, T: Piece<'a>>(
         &mut self,
-        _event: SseEvent<'a>,
-        _on: impl FnMut(Said<'a, T>),
+        event: SseEvent<'a>,
+        on: impl FnMut(Said<'a, T>),
     ) -> Result<(), Fault> {
-        Err(Fault::internal("this dialect is not here yet"))
+        let data = event.data.trim_ascii();
+        if data.is_empty() {
+            return Ok(());
+        }
+        match serde_json::from_slice(data) {
+            Ok(chunk) => self.chunk(chunk, on),
+            Err(error) => {
+                self.broken = true;
+                return Err(bad_event(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one response: an event, or a whole answer.
+    pub(super) fn chunk<'a, T: Piece<'a>>(&mut self, chunk: Chunk<'a, T>, mut on: impl FnMut(Said<'a, T>)) {
+        if let Some(error) = chunk.error {
+            on(Said::Failed(rejection::in_stream(error.get())));
+            return;
+        }
+        if !std::mem::replace(&mut self.started, true) {
+            let (id, model) =
+                (chunk.response_id.unwrap_or_default(), chunk.model_version.unwrap_or_default());
+            self.id = id.0.clone().into_owned();
+            on(Said::Start { id, model, usage: None });
+        }
+        let alone = chunk.candidates.as_ref().is_none_or(Few::is_empty);
+        for candidate in chunk.candidates.into_iter().flat_map(Few::into_iter) {
+            self.candidate(candidate, &mut on);
+        }
+        if let Some(figures) = chunk.usage_metadata {
+            self.figures.update(figures);
+            on(Said::Usage { usage: self.figures.to_usage(), alone });
+        }
+        if self.choices.is_empty()
+            && let Some(fault) = chunk.prompt_feedback.and_then(|feedback| feedback.blocked())
+        {
+            on(Said::Failed(fault));
+        }
+    }
+
+    /// The stream has ended.
+    pub(crate) fn finish<'a, T: Piece<'a>>(&mut self, mut on: impl FnMut(Said<'a, T>)) {
+        if self.broken || self.choices.is_empty() || self.choices.iter().any(|choice| choice.stop.is_none()) {
+            return;
+        }
+        for (choice, stop) in self.stops() {
+            on(Said::Stop { choice, stop });
+        }
+        on(Said::Done);
+    }
+
+    /// Why each alternative ended. One that does not say has ended as it liked.
+    pub(super) fn stops(&mut self) -> impl Iterator<Item = (u32, Stop)> {
+        self.choices.sort_by_key(|choice| choice.index);
+        self.choices.drain(..).map(|choice| {
+            let stop = choice.stop.unwrap_or(Stop::End);
+            (choice.index, if stop == Stop::End && choice.calls > 0 { Stop::ToolCalls } else { stop })
+        })
+    }
+
+    fn candidate<'a, T: Piece<'a>>(&mut self, news: Candidate<'a, T>, on: &mut impl FnMut(Said<'a, T>)) {
+        let index = news.index.unwrap_or(0);
+        let place = self.choices.iter().position(|choice| choice.index == index).unwrap_or_else(|| {
+            self.choices.push(Choice { index, calls: 0, stop: None });
+            self.choices.len() - 1
+        });
+        let Self { id, choices, .. } = self;
+        let Some(choice) = choices.get_mut(place) else { return };
+        let parts = news.content.and_then(|content| content.parts);
+        for part in parts.into_iter().flat_map(Few::into_iter) {
+            choice.part(part, id, on);
+        }
+        if let Some(tokens) = news.logprobs_result.and_then(tokens) {
+            on(Said::Logprobs { choice: index, tokens });
+        }
+        if let Some(reason) = news.finish_reason {
+            let stop = stop_of(&reason.0);
+            // The provider's words on why it stopped the model; the callers' dialects have a place for them.
+            if stop == Stop::Refused
+                && choice.stop != Some(Stop::Refused)
+                && let Some(text) = news.finish_message.filter(|text| !text.is_empty())
+            {
+                on(Said::Refusal { choice: index, text });
+            }
+            choice.stop = Some(stop);
+        }
+    }
+}
+
+impl Choice {
+    fn part<'a, T: Piece<'a>>(&mut self, part: Part<'a, T>, answer: &str, on: &mut impl FnMut(Said<'a, T>)) {
+        let choice = self.index;
+        let thought = part.thought.unwrap_or_default();
+        let signature = part.thought_signature.filter(|signature| !signature.is_empty());
+        let signature = signature.map(|signature| Said::ThinkingSignature {
+            choice,
+            signature: Str(Cow::Owned(marked(&signature.0, thought))),
+        });
+        let text = part.text.filter(|text| !text.is_empty());
+        if thought {
+            if let Some(text) = text {
+                on(Said::Thinking { choice, text });
+            }
+            signature.map(on);
+            return;
+        }
+        if let Some(signature) = signature {
+            on(signature);
+        }
+        if let Some(text) = text {
+            on(Said::Text { choice, text });
+        }
+        if let Some(call) = part.function_call {
+            self.call(call, answer, on);
+        }
+        if part.inline_data.and_then(|data| data.mime_type).is_some_and(|kind| kind.0.starts_with("audio/")) {
+            on(Said::Audio);
+        }
+    }
+
+    fn call<'a, T: Piece<'a>>(&mut self, call: Call<'a>, answer: &str, on: &mut impl FnMut(Said<'a, T>)) {
+        let (choice, index) = (self.index, self.calls);
+        self.calls = self.calls.saturating_add(1);
+        let name = call.name.unwrap_or_default();
+        let arguments = call.args.map_or("{}", |args| args.get());
+        let id = call.id.filter(|id| !id.is_empty());
+        let id = id.unwrap_or_else(|| {
+            let seed = if answer.is_empty() { format!("{}{arguments}", name.0) } else { answer.to_owned() };
+            Str(Cow::Owned(made_up(&seed, choice, index)))
+        });
+        on(Said::ToolStart { choice, index, id, name });
+        on(Said::ToolArguments { choice, index, json: T::of(arguments) });
+    }
+}
+
+/// An id for a call that has none. Older models send none; every other dialect must have one, and one that no
+/// other call of the conversation has. The seed is the answer's id, or, without that, what the call says.
+fn made_up(seed: &str, choice: u32, index: u32) -> String {
+    // FNV-1a: the same on every machine and in every version, as an id that is read back has to be.
+    let hash = seed.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("call_{hash:016x}_{choice}_{index}")
+}
+
+/// What a `finishReason` means.
+fn stop_of(reason: &str) -> Stop {
+    match reason {
+        "STOP" => Stop::End,
+        "MAX_TOKENS" => Stop::Length,
+        "SAFETY"
+        | "RECITATION"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "MODEL_ARMOR"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION" => Stop::Refused,
+        other => Stop::Other(other.to_owned()),
     }
 }
