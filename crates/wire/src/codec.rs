@@ -182,10 +182,12 @@ pub fn answer_usage(dialect: Dialect, body: &[u8]) -> Result<Option<Usage>, Faul
         Dialect::OpenaiResponses => {
             look::<responses::usage::Figures>(body)?.map(|figures| figures.to_usage())
         }
-        Dialect::OpenaiChat
-        | Dialect::OpenaiEmbeddings
-        | Dialect::GeminiContent
-        | Dialect::BedrockConverse => look::<openai::usage::Figures>(body)?.map(|figures| figures.to_usage()),
+        Dialect::BedrockConverse => {
+            look::<bedrock::usage::Figures<'_>>(body)?.map(|figures| figures.to_usage())
+        }
+        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings | Dialect::GeminiContent => {
+            look::<openai::usage::Figures>(body)?.map(|figures| figures.to_usage())
+        }
     })
 }
 

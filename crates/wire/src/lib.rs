@@ -10,6 +10,7 @@ mod bedrock;
 mod codec;
 mod decoder;
 mod error;
+mod eventstream;
 mod fields;
 mod gemini;
 mod object;
@@ -31,6 +32,7 @@ pub use codec::{
 };
 pub use decoder::StreamDecoder;
 pub use error::{encode_error, error_event, status_of};
+pub use eventstream::{Frame, FrameKind, Frames};
 pub use omission::Unsupported;
 pub use openai::embeddings::{EmbeddingInput, EmbeddingsRequest, decode_embeddings, encode_embeddings};
 pub use peek::{Peek, Spans, peek};

@@ -115,6 +115,10 @@ impl<X> Few<X> {
         self.first.is_none()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &X> {
+        self.first.iter().chain(&self.rest)
+    }
+
     pub(crate) fn into_iter(self) -> impl Iterator<Item = X> {
         self.first.into_iter().chain(self.rest)
     }

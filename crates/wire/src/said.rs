@@ -99,6 +99,15 @@ impl Reader {
             Self::Bedrock(reader) => reader.read(event, on),
         }
     }
+
+    /// The stream has ended: says what only its end tells.
+    pub(crate) fn finish<'a, T: Piece<'a>>(&mut self, on: impl FnMut(Said<'a, T>)) {
+        match self {
+            Self::Bedrock(reader) => reader.finish(on),
+            Self::Gemini(reader) => reader.finish(on),
+            Self::Openai(_) | Self::Anthropic(_) | Self::Responses(_) => {}
+        }
+    }
 }
 
 /// An event that is not what its dialect says it is. Never quotes the event: it may hold an answer.

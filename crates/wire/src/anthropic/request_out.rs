@@ -234,7 +234,7 @@ fn output_config(
 ///
 /// Models up to 4.5 think by a budget of tokens, which has to be smaller than `max_tokens` and at least 1,024
 /// (where there is no room for that, they do not think); later ones by effort, and refuse a budget.
-fn think(request: &Request, model: &str) -> (Option<Value>, Option<&'static str>, u64) {
+pub(crate) fn think(request: &Request, model: &str) -> (Option<Value>, Option<&'static str>, u64) {
     let stated = request.max_tokens;
     let plain = stated.unwrap_or(DEFAULT_MAX_TOKENS);
     let with_budget = |budget: u64| {

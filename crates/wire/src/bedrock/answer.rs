@@ -1,10 +1,72 @@
 //! Reads a whole answer in Bedrock's dialect.
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use types::Fault;
-use types::chat::Answer;
+use types::chat::{Answer, Choice, Part};
 
-/// Reads the answer.
-pub(crate) fn decode(_body: &RawValue) -> Result<Answer, Fault> {
-    Err(Fault::internal("this dialect is not here yet"))
+use super::stream::stop_of;
+use super::usage::Figures;
+use crate::fields::{Fields, bad};
+
+/// Reads an answer. Fields that have no word in the vocabulary are passed over. The dialect gives answers no id
+/// (a header has it) and does not name the model.
+pub(crate) fn decode(body: &RawValue) -> Result<Answer, Fault> {
+    let mut fields = Fields::of("", body)?;
+    let mut output = fields.required("output", Fields::object)?;
+    let mut message = output.required("message", Fields::object)?;
+    let place = message.path_of("content");
+    let items = message.items("content")?.ok_or_else(|| bad(&place, format!("`{place}` is missing")))?;
+    let mut parts = Vec::with_capacity(items.len());
+    for (path, item) in items {
+        part(path, item, &mut parts)?;
+    }
+    let sequence = match fields.object("additionalModelResponseFields")? {
+        Some(mut more) => more.text("stop_sequence")?,
+        None => None,
+    };
+    let stop = stop_of(&fields.text("stopReason")?.unwrap_or_default(), sequence);
+    let usage = fields.take("usage").and_then(|usage| {
+        let figures = Figures::deserialize(&mut serde_json::Deserializer::from_str(usage.get()));
+        figures.ok().map(|figures| figures.to_usage())
+    });
+    Ok(Answer {
+        id: String::new(),
+        model: String::new(),
+        choices: vec![Choice { parts, stop, logprobs: None }],
+        usage,
+    })
+}
+
+fn part(path: String, item: &RawValue, out: &mut Vec<Part>) -> Result<(), Fault> {
+    let mut fields = Fields::of(path, item)?;
+    if let Some(text) = fields.text("text")? {
+        out.push(Part::Text { text });
+    } else if let Some(mut tool) = fields.object("toolUse")? {
+        // Tools that the provider runs itself are its own affair.
+        if tool.text("type")?.as_deref() == Some("server_tool_use") {
+            return Ok(());
+        }
+        out.push(Part::ToolCall {
+            id: tool.required("toolUseId", Fields::text)?,
+            name: tool.required("name", Fields::text)?,
+            arguments: tool.take("input").map_or("{}", |input| input.get()).to_owned(),
+        });
+    } else if let Some(mut reasoning) = fields.object("reasoningContent")? {
+        if let Some(mut told) = reasoning.object("reasoningText")? {
+            out.push(Part::Thinking {
+                text: told.text("text")?.unwrap_or_default(),
+                signature: told.text("signature")?.filter(|signature| !signature.is_empty()),
+            });
+        } else if let Some(data) = reasoning.text("redactedContent")? {
+            out.push(Part::HiddenThinking { data });
+        }
+    } else if let Some(mut cited) = fields.object("citationsContent")? {
+        // The text; what it is cited from has no word.
+        for (path, item) in cited.items("content")?.unwrap_or_default() {
+            let text = Fields::of(path, item)?.text("text")?;
+            out.extend(text.map(|text| Part::Text { text }));
+        }
+    }
+    Ok(())
 }

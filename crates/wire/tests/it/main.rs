@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod bedrock;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod errors;
