@@ -31,10 +31,10 @@ pub struct DrainOptions {
 }
 
 impl Default for DrainOptions {
-    /// 512 rows or 250 ms, 10 s per insert, pauses from 100 ms to 10 s, 5 s for the last drain.
+    /// 1,024 rows or 250 ms, 10 s per insert, pauses from 100 ms to 10 s, 5 s for the last drain.
     fn default() -> Self {
         Self {
-            batch: 512,
+            batch: 1_024,
             interval: Duration::from_millis(250),
             insert_timeout: Duration::from_secs(10),
             first_pause: Duration::from_millis(100),
@@ -131,7 +131,7 @@ impl Drain {
         loop {
             let Some(batch) = self.next(done.take()).await? else { return Ok(()) };
             if !batch.rows.is_empty() {
-                let insert = self.ledger.insert(&batch.rows);
+                let insert = self.ledger.keep(&batch.rows);
                 let inserted = timeout(self.options.insert_timeout, insert).await;
                 let inserted = inserted.unwrap_or(Err(StoreError::Slow))?;
                 self.done.new += inserted.new;

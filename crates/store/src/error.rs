@@ -31,9 +31,6 @@ pub enum SpoolError {
         /// Why the disk took none.
         reason: String,
     },
-    /// The row could not be written as JSON; nothing in a row can cause this.
-    #[error("a ledger row could not be encoded: {0}")]
-    Encode(#[from] serde_json::Error),
 }
 
 impl SpoolError {

@@ -6,15 +6,23 @@ use serde::Serialize;
 use types::ledger::{Outcome, Row};
 use types::{AttemptKey, CallId, Money, RunId, Timestamp, Usage};
 
-use crate::Answer;
+use crate::{Answer, Record};
 
 /// A place that keeps rows.
 ///
 /// A row is known by its key (call, attempt): written again, it is kept once, as it was first written.
-/// Counts above `i64::MAX` are kept as `i64::MAX`; amounts of money are kept and summed exactly.
+/// Counts above `i64::MAX` are summed as `i64::MAX`; amounts of money are kept and summed exactly.
 pub trait Ledger: Send + Sync {
+    /// Keeps all of `records`, or none where it fails.
+    fn keep<'a>(&'a self, records: &'a [Record]) -> Answer<'a, Inserted>;
+
     /// Keeps all of `rows`, or none where it fails.
-    fn insert<'a>(&'a self, rows: &'a [Row]) -> Answer<'a, Inserted>;
+    fn insert<'a>(&'a self, rows: &'a [Row]) -> Answer<'a, Inserted> {
+        Box::pin(async move {
+            let records: Vec<_> = rows.iter().map(Record::from).collect();
+            self.keep(&records).await
+        })
+    }
 
     /// The rows that fit, in the filter's order, at most its limit.
     fn query<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<Row>>;

@@ -12,6 +12,7 @@ mod error;
 pub mod journal;
 pub mod ledger;
 mod memory;
+mod record;
 pub mod spool;
 pub mod sqlite;
 
@@ -20,6 +21,7 @@ pub use error::{SpoolError, StoreError};
 pub use journal::Journal;
 pub use ledger::Ledger;
 pub use memory::Memory;
+pub use record::Record;
 pub use spool::Spool;
 pub use sqlite::Sqlite;
 

@@ -179,7 +179,7 @@ impl Spool {
     /// [`SpoolError::Full`]: the row is not kept.
     pub fn append(&self, row: &Row) -> Result<(), SpoolError> {
         BUFFER.with_borrow_mut(|record| {
-            frame::encode(row, record)?;
+            frame::encode(row, record);
             let waiting = self.state().append(record)?;
             if waiting == 1 || waiting == self.0.batch.load(std::sync::atomic::Ordering::Relaxed) {
                 self.0.wake.notify_one();

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 const PLACES: u32 = 12;
 /// Pico-dollars in one dollar.
 const DOLLAR: i128 = 10_i128.pow(PLACES);
+const DOLLAR_64: u64 = 10_u64.pow(PLACES);
 
 /// An amount of USD, exact to one pico-dollar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,11 +70,23 @@ impl fmt::Display for Money {
     /// Dollars with as many decimals as needed and at least two: `0.25`, `0.000001875`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
-        let dollar = DOLLAR.unsigned_abs();
-        let (whole, part) = (self.0.unsigned_abs() / dollar, self.0.unsigned_abs() % dollar);
-        let digits = format!("{part:012}");
-        let shown = digits.trim_end_matches('0').len().max(2);
-        write!(f, "{sign}{whole}.{}", &digits[..shown])
+        let pico = self.0.unsigned_abs();
+        // Hardly ever more than 18 million dollars: 64 bits are divided much faster than 128.
+        let (whole, mut part) = if let Ok(pico) = u64::try_from(pico) {
+            (u128::from(pico / DOLLAR_64), pico % DOLLAR_64)
+        } else {
+            let dollar = u128::from(DOLLAR_64);
+            // Below 10¹², which fits.
+            (pico / dollar, u64::try_from(pico % dollar).unwrap_or_default())
+        };
+        let mut digits = [b'0'; PLACES as usize];
+        for digit in digits.iter_mut().rev() {
+            *digit += (part % 10) as u8;
+            part /= 10;
+        }
+        let shown = digits.iter().rposition(|digit| *digit != b'0').map_or(2, |last| (last + 1).max(2));
+        let decimals = str::from_utf8(&digits[..shown]).unwrap_or_default();
+        write!(f, "{sign}{whole}.{decimals}")
     }
 }
 

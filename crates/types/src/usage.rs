@@ -90,3 +90,15 @@ pub enum UsageSource {
     #[default]
     None,
 }
+
+impl UsageSource {
+    /// The name in rows and spans.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Counted => "counted",
+            Self::Estimated => "estimated",
+            Self::None => "none",
+        }
+    }
+}

@@ -10,29 +10,27 @@
 //! hexadecimal digits. The length finds the next record where a line's end was damaged, the line's end where
 //! the length was: damage loses only the records that it lies in.
 
-use std::io::Write;
 use std::ops::Range;
 
 use types::ledger::Row;
+
+use crate::record;
 
 /// The bytes before the JSON.
 const HEAD: usize = 21;
 const VERSION: &[u8; 3] = b"W1 ";
 
 /// Writes `row` as one record into `buffer`, in place of what was there.
-pub(super) fn encode(row: &Row, buffer: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+pub(super) fn encode(row: &Row, buffer: &mut Vec<u8>) {
     buffer.clear();
     buffer.extend_from_slice(&[b' '; HEAD]);
-    serde_json::to_writer(&mut *buffer, row)?;
+    record::write(row, buffer);
     let length = hex(u32::try_from(buffer.len() - HEAD).unwrap_or(u32::MAX));
     let crc = hex(checksum(length, &buffer[HEAD..]));
-    let mut head = &mut buffer[..HEAD];
-    head.write_all(VERSION).map_err(serde_json::Error::io)?;
-    head.write_all(&length).map_err(serde_json::Error::io)?;
-    head.write_all(b" ").map_err(serde_json::Error::io)?;
-    head.write_all(&crc).map_err(serde_json::Error::io)?;
+    buffer[..3].copy_from_slice(VERSION);
+    buffer[3..11].copy_from_slice(&length);
+    buffer[12..20].copy_from_slice(&crc);
     buffer.push(b'\n');
-    Ok(())
 }
 
 fn checksum(length: [u8; 8], json: &[u8]) -> u32 {

@@ -7,12 +7,10 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use types::ledger::Row;
-
 use super::frame::{Piece, Scan};
 use super::state::Next;
 use super::{Spool, segment};
-use crate::SpoolError;
+use crate::{Record, SpoolError};
 
 /// Bytes that are read at once.
 const CHUNK: u64 = 256 << 10;
@@ -21,7 +19,7 @@ const CHUNK: u64 = 256 << 10;
 #[derive(Debug)]
 pub(crate) struct Batch {
     /// The rows; none if what was read is damaged.
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<Record>,
     /// Records that these rows were, and those that could not be read as rows.
     records: u64,
     place: Place,
@@ -119,19 +117,17 @@ impl Spool {
         for piece in scan {
             let start = to;
             to = from + piece.end() as u64;
-            let problem = match piece {
+            match piece {
                 Piece::Record { json, .. } => {
                     records += 1;
-                    serde_json::from_slice(&bytes[json]).map(|row| rows.push(row)).err()
+                    if let Some(record) = Record::find(&bytes[json]) {
+                        rows.push(record);
+                    } else {
+                        tracing::error!(segment = number, "a row of the ledger's spool is not for this version");
+                        self.state().note_damage(number, start..to);
+                    }
                 }
-                Piece::Damage(_) => {
-                    self.state().note_damage(number, start..to);
-                    None
-                }
-            };
-            if let Some(problem) = problem {
-                tracing::error!(segment = number, %problem, "a row of the ledger's spool is not for this version");
-                self.state().note_damage(number, start..to);
+                Piece::Damage(_) => self.state().note_damage(number, start..to),
             }
             if rows.len() >= most {
                 break;
@@ -142,9 +138,9 @@ impl Spool {
 }
 
 /// The rows in records that never left memory.
-fn rows_of(record: &[u8]) -> Vec<Row> {
+fn rows_of(record: &[u8]) -> Vec<Record> {
     let pieces = Scan::whole(record).filter_map(|piece| match piece {
-        Piece::Record { json, .. } => serde_json::from_slice(&record[json]).ok(),
+        Piece::Record { json, .. } => Record::find(&record[json]),
         Piece::Damage(_) => None,
     });
     pieces.collect()

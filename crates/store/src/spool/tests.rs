@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::frame::{Piece, Scan, encode};
 use super::segment::Target;
 use super::*;
+use crate::Record;
 
 #[path = "../../tests/it/sample.rs"]
 mod sample;
@@ -17,7 +18,7 @@ mod sample;
 fn records(count: u64) -> Vec<Vec<u8>> {
     let encoded = (0..count).map(|number| {
         let mut record = Vec::new();
-        encode(&sample::row(number), &mut record).unwrap();
+        encode(&sample::row(number), &mut record);
         record
     });
     encoded.collect()
@@ -168,7 +169,7 @@ fn drained(spool: &Spool) -> Vec<types::ledger::Row> {
     let mut rows = Vec::new();
     while let Some(batch) = spool.read(3).unwrap() {
         spool.commit(&batch).unwrap();
-        rows.extend(batch.rows);
+        rows.extend(batch.rows.iter().map(|record| record.row().unwrap()));
     }
     rows
 }
@@ -278,7 +279,7 @@ fn a_batch_that_is_not_committed_is_read_again() {
     spool.commit(&first).unwrap();
     spool.commit(&first).unwrap();
     assert_eq!(spool.waiting(), 1, "the second commit of the same batch counts for nothing");
-    assert_eq!(spool.read(3).unwrap().unwrap().rows, [sample::row(3)]);
+    assert_eq!(spool.read(3).unwrap().unwrap().rows, [Record::from(&sample::row(3))]);
 }
 
 #[test]

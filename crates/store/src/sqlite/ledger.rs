@@ -1,56 +1,50 @@
-//! The ledger on SQLite: rows in, rows out.
+//! The ledger on SQLite: a row is its key and its line of JSON, out of which the table's other columns are read.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{QueryBuilder, Sqlite as Engine, Transaction};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Arguments, QueryBuilder, Row as _, Sqlite as Engine};
 use types::ledger::Row;
 use types::{CallId, Timestamp};
 
-use super::row::{self, COLUMNS};
 use super::{Sqlite, totals};
 use crate::ledger::{Filter, Group, Inserted, Ledger, Order, Total};
-use crate::{Answer, StoreError};
+use crate::{Answer, Record, StoreError, record};
 
-/// Rows in one statement. Only two statements are ever prepared: for so many rows, and for one.
-const TOGETHER: usize = 16;
+/// Rows in one statement. Each statement is a message to the database's thread and back.
+const TOGETHER: usize = 128;
 
 /// A day in microseconds.
 const DAY: i64 = 24 * 3600 * 1_000_000;
 
-static INSERT_ONE: LazyLock<String> = LazyLock::new(|| insert(1));
-static INSERT_TOGETHER: LazyLock<String> = LazyLock::new(|| insert(TOGETHER));
-
-/// Only a known key is passed over; whatever else is wrong with a row is an error.
-fn insert(rows: usize) -> String {
-    let marks = format!("({})", vec!["?"; COLUMNS.len()].join(","));
-    let values = vec![marks.as_str(); rows].join(",");
+/// The one statement that is prepared. Rows that are not bound are NULL, and left out. Only a known key is
+/// passed over; whatever else is wrong with a row is an error.
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let values = vec!["(?,?,?,?)"; TOGETHER].join(",");
     format!(
-        "INSERT INTO ledger ({}) VALUES {values} ON CONFLICT (call, attempt) DO NOTHING",
-        COLUMNS.join(",")
+        "INSERT INTO ledger (call, attempt, run, line) SELECT * FROM (VALUES {values}) \
+         WHERE column1 IS NOT NULL ON CONFLICT (call, attempt) DO NOTHING"
     )
-}
+});
 
 impl Ledger for Sqlite {
-    fn insert<'a>(&'a self, rows: &'a [Row]) -> Answer<'a, Inserted> {
+    fn keep<'a>(&'a self, records: &'a [Record]) -> Answer<'a, Inserted> {
         Box::pin(async move {
             let mut transaction = self.begin().await?;
             let mut new = 0;
-            let (chunks, rest) = rows.as_chunks::<TOGETHER>();
-            for chunk in chunks {
-                new += insert_rows(&mut transaction, &INSERT_TOGETHER, chunk).await?;
-            }
-            for row in rest {
-                new += insert_rows(&mut transaction, &INSERT_ONE, std::slice::from_ref(row)).await?;
+            for records in records.chunks(TOGETHER) {
+                let arguments = bound(records).map_err(StoreError::database("encode ledger rows"))?;
+                let insert = sqlx::query_with(INSERT.as_str(), arguments).execute(&mut *transaction).await;
+                new += insert.map_err(StoreError::database("insert ledger rows"))?.rows_affected();
             }
             transaction.commit().await.map_err(StoreError::database("commit ledger rows"))?;
-            Ok(Inserted { new, known: (rows.len() as u64).saturating_sub(new) })
+            Ok(Inserted { new, known: (records.len() as u64).saturating_sub(new) })
         })
     }
 
     fn query<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<Row>> {
         Box::pin(async move {
-            let mut query = QueryBuilder::new("SELECT * FROM ledger WHERE TRUE");
+            let mut query = QueryBuilder::new("SELECT line FROM ledger WHERE TRUE");
             only(&mut query, filter);
             let (behind, direction) = match filter.order {
                 Order::Newest => ("<", "DESC"),
@@ -67,7 +61,8 @@ impl Ledger for Sqlite {
             }
             let query = query.build().persistent(false);
             let rows = query.fetch_all(&self.read).await.map_err(StoreError::database("read the ledger"))?;
-            rows.iter().map(row::read).collect()
+            let line = |row| SqliteRow::try_get::<&str, _>(row, 0).map_err(StoreError::database("read a row"));
+            rows.iter().map(|row| record::read(line(row)?)).collect()
         })
     }
 
@@ -76,17 +71,17 @@ impl Ledger for Sqlite {
     }
 }
 
-async fn insert_rows(
-    transaction: &mut Transaction<'static, Engine>,
-    sql: &'static str,
-    rows: &[Row],
-) -> Result<u64, StoreError> {
+fn bound(records: &[Record]) -> Result<SqliteArguments, sqlx::Error> {
     let mut arguments = SqliteArguments::default();
-    for row in rows {
-        row::bind(row, &mut arguments).map_err(StoreError::database("encode a ledger row"))?;
-    }
-    let insert = sqlx::query_with(sql, arguments).execute(&mut **transaction).await;
-    Ok(insert.map_err(StoreError::database("insert ledger rows"))?.rows_affected())
+    arguments.reserve(4 * records.len(), 0);
+    let mut bind = |record: &Record| {
+        arguments.add(record.key.call.as_bytes().as_slice())?;
+        arguments.add(i64::from(record.key.attempt))?;
+        arguments.add(record.run.as_ref().map(|run| run.as_bytes().as_slice()))?;
+        arguments.add(Arc::clone(&record.json))
+    };
+    records.iter().try_for_each(&mut bind).map_err(sqlx::Error::Encode)?;
+    Ok(arguments)
 }
 
 /// The filter's conditions but for its page.

@@ -4,9 +4,9 @@
 //! that cannot overflow, and the halves are put together here in 128 bits.
 
 use sqlx::{QueryBuilder, SqlitePool};
-use types::{Timestamp, Usage};
+use types::{Money, Timestamp, Usage};
 
-use super::row::{Columns, join};
+use super::row::Columns;
 use crate::StoreError;
 use crate::ledger::{Filter, Group, Total};
 
@@ -60,6 +60,9 @@ fn key(by: Group) -> &'static str {
     }
 }
 
+/// Pico-dollars in a dollar.
+const DOLLAR: i128 = 1_000_000_000_000;
+
 fn total(from: &Columns<'_>) -> Result<Total, StoreError> {
     let mut sums = [0_i128; SUMMED.len()];
     for (sum, column) in sums.iter_mut().zip(SUMMED) {
@@ -94,7 +97,7 @@ fn total(from: &Columns<'_>) -> Result<Total, StoreError> {
             audio_input: count(audio_input),
             audio_output: count(audio_output),
         },
-        cost: join(cost[0], cost[1]),
+        cost: Money::from_pico(cost[0].saturating_mul(DOLLAR).saturating_add(cost[1])),
         unpriced: from.number("unpriced")?,
         first: Timestamp::from_micros(from.get("first")?),
         last: Timestamp::from_micros(from.get("last")?),

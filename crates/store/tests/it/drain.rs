@@ -7,7 +7,7 @@ use std::time::Duration;
 use store::drain::{Drain, DrainOptions, Drained};
 use store::ledger::{Filter, Group, Inserted, Ledger, Total};
 use store::spool::{SpoolOptions, Sync};
-use store::{Answer, Spool, StoreError};
+use store::{Answer, Record, Spool, StoreError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use types::AttemptKey;
@@ -50,7 +50,7 @@ impl Scripted {
 }
 
 impl Ledger for Scripted {
-    fn insert<'a>(&'a self, rows: &'a [Row]) -> Answer<'a, Inserted> {
+    fn keep<'a>(&'a self, rows: &'a [Record]) -> Answer<'a, Inserted> {
         Box::pin(async move {
             self.inserts.lock().unwrap().push((Instant::now(), rows.len()));
             let mood = *self.mood.lock().unwrap();
@@ -64,7 +64,7 @@ impl Ledger for Scripted {
             }
             let mut inserted = Inserted::default();
             for row in rows {
-                match self.rows.lock().unwrap().insert(row.key, row.clone()) {
+                match self.rows.lock().unwrap().insert(row.key, row.row().unwrap()) {
                     None => inserted.new += 1,
                     Some(_) => inserted.known += 1,
                 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 use store::ledger::{Filter, Group, Inserted, Ledger, Order, Total};
 use store::sqlite::{Durability, SqliteOptions};
-use store::{Sqlite, StoreError};
+use store::spool::SpoolOptions;
+use store::{Record, Spool, Sqlite, StoreError};
 use types::ledger::{Outcome, Row};
 use types::{Code, Dialect, Kind, Money, RunId, Timestamp, Timing, TraceId, Usage, UsageSource};
 
-use crate::recovery::all;
+use crate::recovery::{all, drain};
 use crate::sample::row;
 
 fn options() -> SqliteOptions {
@@ -145,6 +146,89 @@ proptest! {
         }
         prop_assert_eq!(totals, expected.into_values().collect::<Vec<_>>());
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_line_is_what_serde_would_write(row in any_row(7)) {
+        let record = Record::from(&row);
+        prop_assert_eq!(&*record.json, serde_json::to_string(&row).unwrap());
+        prop_assert_eq!(record.row().unwrap(), row);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn any_row_comes_through_the_spool_with_its_key_and_run(rows in any_rows()) {
+        let dir = tempfile::tempdir().unwrap();
+        let (spool, _) = Spool::open(dir.path(), SpoolOptions::default()).unwrap();
+        for row in &rows {
+            spool.append(row).unwrap();
+        }
+        drop(spool);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let ledger = Sqlite::in_memory().await.unwrap();
+            drain(dir.path(), &ledger).await;
+            assert_eq!(all(&ledger).await, rows);
+            for row in rows {
+                let call = Filter { call: Some(row.key.call), run: row.run, ..Filter::default() };
+                assert_eq!(ledger.query(&call).await.unwrap(), [row]);
+            }
+        });
+    }
+}
+
+/// Brings a database of the first version, with these rows in it, up to date.
+async fn upgraded(rows: &str) -> (tempfile::TempDir, Sqlite) {
+    let dir = tempfile::tempdir().unwrap();
+    let first = "0001_ledger_and_journal.sql";
+    let migrations = dir.path().join("migrations");
+    std::fs::create_dir(&migrations).unwrap();
+    let ours = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+    std::fs::copy(ours.join(first), migrations.join(first)).unwrap();
+    let path = dir.path().join("windlass.db");
+    let raw = sqlx::SqlitePool::connect(&format!("sqlite://{}?mode=rwc", path.display())).await.unwrap();
+    sqlx::migrate::Migrator::new(migrations).await.unwrap().run(&raw).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(rows.to_owned())).execute(&raw).await.unwrap();
+    raw.close().await;
+    (dir, Sqlite::open(&path, &options()).await.unwrap())
+}
+
+#[tokio::test]
+async fn rows_of_the_first_version_are_taken_along() {
+    let (_dir, ledger) = upgraded(
+        "INSERT INTO ledger VALUES
+         (x'0192f6d2c0007000800000000000000a', 2, 1790000000000000, x'000000000000000000000000000000ff',
+          x'0192f6d2c0007000800000000000000b', 'st\"ep', 'team', 'tenant', 'user', 'smart', 'openai', 'gpt',
+          'openai_chat', 1, 0, 1, 'cut', 200, 'network_timeout', 'WL4005', 1, 2, 3, 4, 5, 6, 7, 8,
+          'reported', 1, 250000000000, 10, 11, 12, 13, 14, 15, 16),
+         (x'0192f6d2c0007000800000000000000c', 1, 1790000000000001, x'000000000000000000000000000000ff',
+          NULL, NULL, NULL, NULL, NULL, 'smart', 'openai', 'gpt', 'openai_chat', 0, 0, 0, 'failed', NULL, NULL,
+          NULL, 0, 0, 0, 0, 0, 0, 0, 0, 'none', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+         (x'0192f6d2c0007000800000000000000d', 1, 1790000000000002, x'000000000000000000000000000000ff',
+          NULL, NULL, NULL, NULL, NULL, 'smart', 'openai', 'gpt', 'openai_chat', 0, 0, 0, 'complete', 200, NULL,
+          NULL, 9, 0, 0, 0, 0, 0, 0, 0, 'estimated', -1, 750000000000, NULL, NULL, NULL, NULL, NULL, NULL, 1)",
+    )
+    .await;
+    let rows = all(&ledger).await;
+    let full = &rows[0];
+    assert_eq!(full.key.call.to_string(), "call_0192f6d2c0007000800000000000000a");
+    assert_eq!((full.key.attempt, full.run.is_some(), full.step.as_deref()), (2, true, Some("st\"ep")));
+    assert_eq!((full.streamed, full.simulated, full.status), (true, true, Some(200)));
+    assert_eq!((full.outcome, full.code), (Outcome::Cut, Some(Code::StreamCut)));
+    assert_eq!((full.usage.input, full.usage.audio_output), (1, 8));
+    assert_eq!(full.timing.dns, Some(Duration::from_micros(10)));
+    assert_eq!(full.timing.total, Some(Duration::from_micros(16)));
+    let costs: Vec<_> = rows.iter().map(|row| row.cost.map(Money::as_pico)).collect();
+    assert_eq!(costs, [Some(1_250_000_000_000), None, Some(-250_000_000_000)]);
+    assert_eq!((&rows[1].caller, rows[1].fault, rows[1].timing), (&None, None, Timing::default()));
+    let sum = &ledger.totals(&Filter::default(), Group::All).await.unwrap()[0];
+    assert_eq!((sum.cost, sum.usage.input), (Money::from_pico(1_000_000_000_000), 10));
 }
 
 #[tokio::test]
