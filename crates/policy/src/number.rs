@@ -28,12 +28,19 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 
 /// `amount × by ÷ over`, rounded up, without overflow on the way; `over` 0 counts as 1.
 pub(crate) fn scale_up(amount: u64, by: u64, over: u64) -> u64 {
+    // Dividing 128 bits takes ten times as long, and hardly any limit needs it.
+    if let Some(product) = amount.checked_mul(by) {
+        return product.div_ceil(over.max(1));
+    }
     let exact = (u128::from(amount) * u128::from(by)).div_ceil(u128::from(over.max(1)));
     u64::try_from(exact).unwrap_or(u64::MAX)
 }
 
 /// `amount × by ÷ over`, rounded down.
 pub(crate) fn scale_down(amount: u64, by: u64, over: u64) -> u64 {
+    if let Some(product) = amount.checked_mul(by) {
+        return product / over.max(1);
+    }
     let exact = u128::from(amount) * u128::from(by) / u128::from(over.max(1));
     u64::try_from(exact).unwrap_or(u64::MAX)
 }

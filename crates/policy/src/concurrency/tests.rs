@@ -325,6 +325,29 @@ fn what_the_provider_says_is_left_is_not_exceeded() {
     assert!(limiter.acquire(1, at(85.0)).is_ok());
 }
 
+#[test]
+fn threads_never_exceed_the_limit() {
+    let settings = Settings { initial: 3, algorithm: Algorithm::Fixed, ..Settings::default() };
+    let limiter = Arc::new(Limiter::new(settings));
+    let inside = AtomicU32::new(0);
+    let most = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..2_000 {
+                    let Ok(permit) = limiter.acquire(1, at(0.0)) else { continue };
+                    most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    drop(permit);
+                }
+            });
+        }
+    });
+    assert!((1..=3).contains(&most.load(Ordering::SeqCst)));
+    assert_eq!(limiter.in_flight(), 0);
+}
+
 proptest! {
     /// Whatever happens in whatever order: never more than the limit, never a lost place, always in bounds.
     #[test]

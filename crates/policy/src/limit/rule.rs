@@ -212,7 +212,7 @@ pub enum Action {
 pub struct Excess {
     /// What to do.
     pub action: Action,
-    /// The longest wait of a critical call; lower priorities wait as long, they only come later.
+    /// The longest wait, whatever the priority: a higher one only comes sooner.
     pub queue_timeout: Duration,
 }
 

@@ -73,6 +73,7 @@ impl Gauge {
     /// The one that bites first: the smaller part left.
     #[must_use]
     pub fn tighter(self, other: Self) -> Self {
+        // Cross-multiplied: no division.
         let part = |gauge: &Self, of: &Self| u128::from(gauge.remaining) * u128::from(of.limit.max(1));
         if part(&other, &self) < part(&self, &other) { other } else { self }
     }

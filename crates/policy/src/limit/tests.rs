@@ -217,6 +217,45 @@ proptest! {
     }
 }
 
+/// Four threads that take, settle and cancel at once: not one unit too many, none lost.
+#[test]
+fn threads_get_exactly_the_limit() {
+    for algorithm in [Algorithm::TokenBucket, Algorithm::SlidingWindow] {
+        let hour = Duration::from_secs(3600);
+        let rule = |unit, limit| Rule::bucket(unit, limit, hour).with_algorithm(algorithm);
+        let global = rules(Tier::Global, &[rule(Unit::Tokens, 36_000)]);
+        let tenant = rules(Tier::Tenant, &[rule(Unit::Requests, 100)]);
+        let limits = Limits::new(64, 1);
+        let passed: usize = std::thread::scope(|scope| {
+            let work = |thread: u64| {
+                let (limits, global, tenant) = (&limits, &global, &tenant);
+                move || {
+                    let take = Take::new(100, Priority::Normal, at(5)).with(global, "").with(tenant, "t");
+                    let kept = (0..400_u64).filter(|step| match limits.take(&take) {
+                        Ok(held) if (step + thread).is_multiple_of(3) => {
+                            held.cancel(at(5));
+                            false
+                        }
+                        Ok(held) => {
+                            held.settle(60, Signal::None, at(5));
+                            true
+                        }
+                        Err(_) => false,
+                    });
+                    kept.count()
+                }
+            };
+            let threads: Vec<_> = (0..4).map(|thread| scope.spawn(work(thread))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let take = Take::new(1, Priority::Normal, at(5)).with(&global, "").with(&tenant, "t");
+        let standing = limits.standing(&take);
+        assert_eq!(passed, 100);
+        assert_eq!(standing.requests.unwrap().remaining, 0);
+        assert_eq!(standing.tokens.unwrap().remaining, 30_000);
+    }
+}
+
 #[test]
 fn a_burst_passes_exactly_also_at_an_odd_rate() {
     for limit in [1, 3, 7, 60, 100, 999] {
