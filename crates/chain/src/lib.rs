@@ -44,6 +44,11 @@ pub use spec::{Backoff, Input, InputKind, Limits, MAX_STEPS, Retries, Settings, 
 
 /// Reads a chain file, checks everything and tells all problems at once, each with its line.
 pub fn parse(source: &Source<'_>) -> Result<Chain, Report> {
+    parse_with_warnings(source).map(|(chain, _)| chain)
+}
+
+/// As [`parse`], with what does not stop the chain from running: a report without errors, perhaps empty.
+pub fn parse_with_warnings(source: &Source<'_>) -> Result<(Chain, Report), Report> {
     let code = types::Code::BadChain.as_str();
     let root = document::parse(source, code)?;
     let problems = document::Problems::new(*source, code);
@@ -53,12 +58,13 @@ pub fn parse(source: &Source<'_>) -> Result<Chain, Report> {
     }
     // A chain without steps has been reported as such; what its outputs name would only be noise.
     let chain = if spec.steps.is_empty() { None } else { check::check(spec, &places, &problems) };
-    match (problems.into_result(()), chain) {
-        (Ok(()), Some(chain)) => Ok(chain),
-        (Err(report), _) => Err(report),
-        (Ok(()), None) => {
+    let report = problems.into_report();
+    match (report.errors, chain) {
+        (0, Some(chain)) => Ok((chain, report)),
+        (0, None) => {
             let diagnostic = document::Diagnostic::error(code, "a chain needs at least one step");
             Err(Report::of(source, diagnostic))
         }
+        _ => Err(report),
     }
 }

@@ -15,7 +15,7 @@ mod event;
 mod start;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -65,6 +65,8 @@ pub struct Machine {
     running: usize,
     finished: usize,
     cost: Money,
+    /// Whether something was spent that no event tells: a call that a kill or a cancelling cut off.
+    lost_sight: bool,
     deadline: Option<Moment>,
 }
 
@@ -88,6 +90,7 @@ impl Machine {
             running: 0,
             finished: 0,
             cost: Money::ZERO,
+            lost_sight: false,
             deadline: None,
             chain,
         }
@@ -101,19 +104,25 @@ impl Machine {
             return Err(Fault::new(Kind::Permanent, Code::UnknownRun, message).with_blame(Blame::Operator));
         };
         let mut machine = Self::new(chain, inputs);
+        let mut open = BTreeSet::new();
         for event in journal {
             match event {
+                Event::StepStarted { step, .. } => machine.lost_sight |= !open.insert(*step),
                 Event::StepFinished { step, result } => {
+                    open.remove(step);
+                    machine.lost_sight |= result.cost.is_none();
                     // An answer that its schema refuses counts as not given: the step is asked again.
                     let _ = machine.keep(*step, result);
                 }
-                Event::StepFailed { spent, .. } => machine.spend(spent.cost),
-                Event::Started { .. }
-                | Event::StepStarted { .. }
-                | Event::Cancelled
-                | Event::DeadlinePassed => {}
+                Event::StepFailed { step, spent, .. } => {
+                    open.remove(step);
+                    machine.lost_sight |= spent.cost.is_none() && spent.attempts > 0;
+                    machine.spend(spent.cost);
+                }
+                Event::Started { .. } | Event::Cancelled | Event::DeadlinePassed => {}
             }
         }
+        machine.lost_sight |= !open.is_empty();
         let commands = machine.next(&Event::Started { inputs: inputs.clone() }, now);
         Ok((machine, commands))
     }
@@ -178,6 +187,11 @@ impl Machine {
         self.cost
     }
 
+    /// Whether the run spent something that its events do not tell.
+    pub(crate) const fn lost_sight(&self) -> bool {
+        self.lost_sight
+    }
+
     /// How the run ended, if it has.
     pub const fn outcome(&self) -> Option<&Result<Outputs, Fault>> {
         match &self.phase {
@@ -198,6 +212,7 @@ impl Machine {
                 cost: result.cost,
                 usage: result.usage,
                 call: result.call,
+                model: Some(format!("{}/{}", result.provider, result.model)),
             };
             self.fail(step, &fault, spent);
         }
@@ -206,7 +221,7 @@ impl Machine {
     fn step_failed(&mut self, step: usize, fault: &Fault, spent: &Spent) {
         self.no_longer_running(step);
         self.spend(spent.cost);
-        self.fail(step, fault, *spent);
+        self.fail(step, fault, spent.clone());
     }
 
     fn no_longer_running(&mut self, step: usize) {

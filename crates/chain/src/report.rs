@@ -113,9 +113,10 @@ pub struct StepReport {
 pub struct CostAnalysis {
     /// The sum of what is known.
     pub total: Money,
-    /// Whether that is all: false if a step's price is unknown.
+    /// Whether that is all: false if a price is unknown, or an attempt was cut off whose cost only the ledger
+    /// tells.
     pub complete: bool,
-    /// By model.
+    /// By `provider/model`.
     pub by_model: BTreeMap<String, Money>,
     /// Tokens, all steps together.
     pub usage: Usage,
@@ -145,25 +146,62 @@ impl Machine {
             version: chain.version().to_owned(),
             status,
             outputs,
-            cost_analysis: cost(&steps, self.cost(), chain.limits().cost),
+            cost_analysis: self.cost_analysis(),
             steps,
             wall_ms: wall,
             error,
         }
     }
+
+    fn cost_analysis(&self) -> CostAnalysis {
+        let mut analysis = CostAnalysis {
+            total: self.cost(),
+            complete: !self.lost_sight(),
+            limit: self.chain().limits().cost,
+            ..CostAnalysis::default()
+        };
+        for (_, asked, progress) in self.steps() {
+            let (model, cost, usage) = match progress {
+                Progress::Finished(result) => (model(result), result.cost, &result.usage),
+                Progress::Failed(_, spent) if spent.attempts > 0 => {
+                    (spent.model.clone().unwrap_or_else(|| asked.to_owned()), spent.cost, &spent.usage)
+                }
+                // What it takes is told by the ledger alone, if it was cut off, and is not known yet, if not.
+                Progress::Running => {
+                    analysis.complete = false;
+                    continue;
+                }
+                Progress::Failed(..) | Progress::Waiting => continue,
+            };
+            analysis.usage.add(usage);
+            match cost {
+                Some(cost) => *analysis.by_model.entry(model).or_default() += cost,
+                None => analysis.complete = false,
+            }
+        }
+        analysis
+    }
+}
+
+/// Who answered, as `provider/model`.
+fn model(result: &StepResult) -> String {
+    match result.provider.as_str() {
+        "" => result.model.clone(),
+        provider => format!("{provider}/{}", result.model),
+    }
 }
 
 fn step(name: &str, model: &str, progress: &Progress) -> StepReport {
     match progress {
-        Progress::Waiting => report(name, model, StepStatus::Waiting, Spent::default()),
-        Progress::Running => report(name, model, StepStatus::Running, Spent::default()),
+        Progress::Waiting => report(name, model, StepStatus::Waiting, &Spent::default()),
+        Progress::Running => report(name, model, StepStatus::Running, &Spent::default()),
         Progress::Finished(result) => finished(name, result),
         Progress::Failed(fault, spent) => {
             let provider = fault.provider.clone().unwrap_or_default();
             StepReport {
                 provider,
                 error: Some(fault.clone()),
-                ..report(name, model, StepStatus::Failed, *spent)
+                ..report(name, model, StepStatus::Failed, spent)
             }
         }
     }
@@ -189,7 +227,7 @@ fn finished(name: &str, result: &StepResult) -> StepReport {
     }
 }
 
-fn report(name: &str, model: &str, status: StepStatus, spent: Spent) -> StepReport {
+fn report(name: &str, model: &str, status: StepStatus, spent: &Spent) -> StepReport {
     StepReport {
         name: name.to_owned(),
         status,
@@ -209,34 +247,31 @@ fn report(name: &str, model: &str, status: StepStatus, spent: Spent) -> StepRepo
     }
 }
 
-fn cost(steps: &[StepReport], total: Money, limit: Option<Money>) -> CostAnalysis {
-    let mut analysis = CostAnalysis { total, complete: true, limit, ..CostAnalysis::default() };
-    for step in steps {
-        analysis.usage.add(&step.usage);
-        let asked = step.attempts > 0 || step.status == StepStatus::Succeeded;
-        match step.cost {
-            Some(cost) => *analysis.by_model.entry(step.model.clone()).or_default() += cost,
-            None if asked => analysis.complete = false,
-            None => {}
-        }
-    }
-    analysis
-}
-
-/// Durations as milliseconds with three decimals.
-mod duration_ms {
+/// Durations as milliseconds with three decimals. Journals from before have seconds and nanoseconds apart.
+pub(crate) mod duration_ms {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Millis(f64),
+        Parts(Duration),
+    }
+
+    pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         #[expect(clippy::cast_precision_loss, reason = "microseconds of 285 years fit a double")]
         let micros = value.as_micros() as f64;
         serializer.serialize_f64(micros / 1_000.0)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let millis = f64::deserialize(deserializer)?;
-        Duration::try_from_secs_f64(millis / 1_000.0).map_err(serde::de::Error::custom)
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        match Written::deserialize(deserializer)? {
+            Written::Parts(duration) => Ok(duration),
+            Written::Millis(millis) => {
+                Duration::try_from_secs_f64(millis / 1_000.0).map_err(serde::de::Error::custom)
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ mod runner;
 mod step;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chain::{Chain, Event, Machine, RunResult, Source, Spec};
@@ -18,6 +18,7 @@ use telemetry::trace::Context;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 use types::{Blame, Code, Fault, Kind, RunId, TraceId};
 use upstream::clock;
 
@@ -27,7 +28,7 @@ use crate::{Engine, Who, ids};
 /// How long a run belongs to a process that says nothing more: a killed one's run can be taken over then.
 const LEASE: Duration = Duration::from_secs(30);
 /// Events that a watcher may be behind before it has to read the journal.
-const WATCHERS_QUEUE: usize = 256;
+const WATCHERS_QUEUE: usize = 64;
 
 /// How the stored text of a chain begins that was built in code: a comment in YAML, so no file is like it.
 const BUILT: &str = "#built\n";
@@ -102,12 +103,27 @@ impl Runs {
 }
 
 impl Engine {
-    /// Starts a run: checks its variables, opens its journal, and goes on in a task of its own.
+    /// Starts a run: checks its variables, opens its journal, and goes on in a task of its own. The run is kept
+    /// when this returns: it can be named to anybody, and found.
     pub async fn start_run(&self, new: NewRun) -> Result<Run, Fault> {
+        let (begun, created) = self.begin(new)?;
+        created.await?;
+        Ok(self.go(begun))
+    }
+
+    /// Runs a chain to its end. As [`Engine::start_run`], but nobody hears of the run before its end, so its
+    /// first steps do not wait for its journal.
+    pub async fn run(&self, new: NewRun) -> Result<RunResult, Fault> {
+        let (mut begun, created) = self.begin(new)?;
+        begun.runner.created(created);
+        self.go(begun).finished().await
+    }
+
+    fn begin(&self, new: NewRun) -> Result<(Begun, store::Answer<'static, journal::Claim>), Fault> {
         self.readiness()?;
         let inputs = new.chain.check_inputs(&new.vars)?;
         let id = ids::run();
-        let context = new.trace.unwrap_or_else(|| Context::root(TraceId::from(id)));
+        let context = traced(&new.chain, new.trace.unwrap_or_else(|| Context::root(TraceId::from(id))));
         let stored = journal::NewRun {
             id,
             chain: Arc::from(new.chain.name()),
@@ -117,14 +133,21 @@ impl Engine {
             },
             inputs: Value::Object(inputs.values().clone()),
             trace: context.trace,
+            caller: new.who.key.clone(),
+            tenant: new.who.tenant.clone(),
             at: clock::wall(),
         };
-        let claim = self.journal().create(&stored, &owner(), LEASE).await?;
+        let created = self.journal().create(&stored, owner(), LEASE);
         let mut machine = Machine::new(Arc::clone(&new.chain), &inputs);
         let started = Event::Started { inputs };
         let commands = machine.next(&started, clock::now());
+        let claim = journal::Claim::first(id);
         let runner = Runner::new(self.clone(), machine, claim, (context, new.who, new.model));
-        Ok(self.spawn(runner, vec![started], commands))
+        Ok((Begun { runner, started, commands }, created))
+    }
+
+    fn go(&self, Begun { runner, started, commands }: Begun) -> Run {
+        self.spawn(runner, vec![started], commands)
     }
 
     /// Goes on with a run where its journal ends.
@@ -137,10 +160,15 @@ impl Engine {
         let events = stored.events_as::<Event>()?;
         let (machine, commands) = Machine::resume(chain, &events, clock::now())?;
         let finished = machine.finished();
-        telemetry::log::run_resumed(id, &stored.head.chain, finished as u64);
-        let context = Context::root(stored.head.trace);
-        let mut runner = Runner::new(self.clone(), machine, claim, (context, Who::default(), None));
-        runner.goes_on_at(stored.head.events);
+        if says(machine.chain(), Level::INFO) {
+            telemetry::log::run_resumed(id, &stored.head.chain, finished as u64);
+        }
+        let context = traced(machine.chain(), Context::root(stored.head.trace));
+        // Its calls are still those of whoever started it; what that key may use was asked then.
+        let Stored { head, .. } = stored;
+        let who = Who { key: head.caller, tenant: head.tenant, ..Who::default() };
+        let mut runner = Runner::new(self.clone(), machine, claim, (context, who, None));
+        runner.goes_on_at(head.events);
         Ok(self.spawn(runner, Vec::new(), commands))
     }
 
@@ -169,6 +197,28 @@ impl Engine {
     }
 }
 
+/// A run about to be spawned.
+struct Begun {
+    runner: Runner,
+    started: Event,
+    commands: Vec<chain::Command>,
+}
+
+/// The trace of a run: nothing of it is recorded, here or further down, if its chain says `enable_tracing: false`.
+fn traced(chain: &Chain, context: Context) -> Context {
+    match chain.spec().switches.tracing {
+        Some(false) => Context { sampled: Some(false), ..context },
+        Some(true) | None => context,
+    }
+}
+
+/// Whether a run of this chain writes log lines of its own at this level: not below its `log_level`. What the
+/// process logs at all is the configuration's business.
+fn says(chain: &Chain, level: Level) -> bool {
+    let least = chain.spec().switches.log_level.as_deref().and_then(|least| least.parse::<Level>().ok());
+    least.is_none_or(|least| level <= least)
+}
+
 /// A stored run's chain, as it was when the run began: from its file's text, or from what a chain built in code
 /// was built from.
 pub fn stored_chain(stored: &Stored) -> Result<Chain, Fault> {
@@ -194,12 +244,46 @@ fn built(chain: &Chain) -> Result<Arc<str>, Fault> {
 }
 
 /// This process, in a way that people understand and no other process shares.
-fn owner() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{}/{}", host.trim(), std::process::id())
+fn owner() -> &'static str {
+    static OWNER: OnceLock<String> = OnceLock::new();
+    OWNER.get_or_init(|| {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        format!("{}/{}", host.trim(), std::process::id())
+    })
 }
 
 /// What the journal could not do, as a fault of the run.
 pub(crate) fn journal_fault(error: StoreError) -> Fault {
     Fault::from(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(config: &str) -> Chain {
+        let text = format!("config: {{ {config} }}\nprompts: [x]\n");
+        chain::parse(&Source { name: "c.yaml", text: &text }).unwrap()
+    }
+
+    #[test]
+    fn a_chain_can_ask_for_no_traces() {
+        let context = Context::root(TraceId::from(ids::run()));
+        let asked = Context { sampled: Some(true), ..context };
+        assert_eq!(traced(&chain("enable_tracing: false"), asked).sampled, Some(false));
+        assert_eq!(traced(&chain("enable_tracing: true"), asked).sampled, Some(true));
+        assert_eq!(traced(&chain("enable_caching: false"), context).sampled, None);
+    }
+
+    #[test]
+    fn a_chain_says_which_lines_its_runs_write() {
+        let said = |config: &str| {
+            let chain = chain(config);
+            [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG].map(|level| says(&chain, level))
+        };
+        assert_eq!(said("log_level: ERROR"), [true, false, false, false]);
+        assert_eq!(said("log_level: warning"), [true, true, false, false]);
+        assert_eq!(said("log_level: INFO"), [true, true, true, false]);
+        assert_eq!(said("enable_tracing: true"), [true; 4]);
+    }
 }

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use engine::{Engine, Who};
 use http::HeaderMap;
+use store::StoreError;
+use store::journal::Stored;
 use types::{Code, Dialect, Fault, Kind, RunId};
 
 use crate::{head, reply};
@@ -50,6 +52,16 @@ fn run_id(text: &str) -> Result<RunId, Failed> {
 /// A caller that may use the native API.
 fn caller(engine: &Engine, headers: &HeaderMap) -> Result<Who, Failed> {
     Ok(engine.identify(&head::read(headers)?)?)
+}
+
+/// A run that the caller may see: one that its own key started, for the same tenant; any, for an
+/// administrator. To everybody else it is as if there were no such run.
+async fn visible(engine: &Engine, headers: &HeaderMap, run: RunId) -> Result<Stored, Failed> {
+    let who = caller(engine, headers)?;
+    let stored = engine.journal().load(run).await?;
+    let own = stored.head.caller.is_some()
+        && (&stored.head.caller, &stored.head.tenant) == (&who.key, &who.tenant);
+    if who.admin || own { Ok(stored) } else { Err(StoreError::UnknownRun(run).into()) }
 }
 
 /// A caller that may see what others did.

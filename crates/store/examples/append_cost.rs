@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use store::journal::{Journal, NewRun};
+use store::journal::{self, Journal, NewRun};
 use store::ledger::Ledger;
 use store::spool::SpoolOptions;
 use store::sqlite::SqliteOptions;
@@ -53,12 +53,14 @@ async fn measure(dir: &std::path::Path, rows: u64) -> Result<(), Failure> {
         source: "name: bench".into(),
         inputs: json!({}),
         trace: id.into(),
+        caller: None,
+        tenant: None,
         at: row.at,
     };
     let claim = database.create(&run, "bench", Duration::from_secs(60)).await?;
     let start = Instant::now();
     for number in 0..1_000 {
-        database.append(&claim, number, &[json!({"step": "one", "number": number})]).await?;
+        database.append(&claim, number, journal::events([json!({"step": "one", "number": number})])).await?;
     }
     println!("{:>9.2} µs per event appended to a journal", micros(start.elapsed(), 1_000));
 

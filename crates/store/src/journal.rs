@@ -2,7 +2,14 @@
 //!
 //! Generic over what an event is: anything that serde can make JSON of. Resuming a run is loading its events
 //! and folding them, which is the chain engine's business. Times come in as arguments.
+//!
+//! **The rule of writing.** [`Journal::create`], [`Journal::append`] and [`Journal::finish`] take their write in
+//! when they are *called*, in that order, and answer when it is *kept*: there after a kill of the process. So a
+//! run need not wait for the database between two steps, many writes become one, and still what is kept of a
+//! run is at any moment a beginning of what happened in it, without gaps. Who tells anybody of an event waits
+//! for its answer first. Dropping the answer does not take the write back.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,11 +24,12 @@ use crate::{Answer, StoreError};
 /// One process works on a run at a time: it holds a [`Claim`], and whoever's claim has been taken over
 /// cannot write any more. Texts longer than 1 KB are stored once by their content, which callers do not see.
 pub trait Journal: Send + Sync {
-    /// Starts a run, claimed for `owner` until `lease` after the run's `at`.
+    /// Starts a run, claimed for `owner` until `lease` after the run's `at`. Its claim, [`Claim::first`], can be
+    /// written with at once: the writes come after this one.
     ///
     /// # Errors
     /// [`StoreError::KnownRun`] if there is one with this id.
-    fn create<'a>(&'a self, run: &'a NewRun, owner: &'a str, lease: Duration) -> Answer<'a, Claim>;
+    fn create(&self, run: &NewRun, owner: &str, lease: Duration) -> Answer<'static, Claim>;
 
     /// Claims a run to go on with it. A run that failed or was cancelled is running again.
     ///
@@ -46,13 +54,13 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::OutOfStep`] if `seq` is not the number of events so far, [`StoreError::ClaimLost`].
-    fn append<'a>(&'a self, claim: &'a Claim, seq: u64, events: &'a [Value]) -> Answer<'a, ()>;
+    fn append(&self, claim: &Claim, seq: u64, events: Vec<Arc<dyn Entry>>) -> Answer<'static, ()>;
 
-    /// Ends the run and gives the claim up.
+    /// Ends the run, which has `seq` events, and gives the claim up.
     ///
     /// # Errors
-    /// [`StoreError::ClaimLost`].
-    fn finish<'a>(&'a self, claim: &'a Claim, ending: &'a Ending) -> Answer<'a, ()>;
+    /// [`StoreError::OutOfStep`] if `seq` is not the number of events, [`StoreError::ClaimLost`].
+    fn finish(&self, claim: &Claim, seq: u64, ending: &Ending) -> Answer<'static, ()>;
 
     /// A run with all its events, in order.
     ///
@@ -62,6 +70,31 @@ pub trait Journal: Send + Sync {
 
     /// The runs that fit, the newest first.
     fn list<'a>(&'a self, filter: &'a RunFilter) -> Answer<'a, Vec<RunHead>>;
+}
+
+/// Something to be written down. Made JSON of only where that is needed.
+pub trait Entry: fmt::Debug + Send + Sync {
+    /// It as JSON.
+    ///
+    /// # Errors
+    /// If it has no JSON form (a map whose keys are not text).
+    fn json(&self) -> Result<String, serde_json::Error>;
+
+    /// It as a JSON value.
+    ///
+    /// # Errors
+    /// As [`Entry::json`].
+    fn value(&self) -> Result<Value, serde_json::Error>;
+}
+
+impl<T: Serialize + fmt::Debug + Send + Sync> Entry for T {
+    fn json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    fn value(&self) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(self)
+    }
 }
 
 /// A run that begins.
@@ -77,6 +110,10 @@ pub struct NewRun {
     pub inputs: Value,
     /// The trace that it belongs to.
     pub trace: TraceId,
+    /// The name of the key that started it; `None` where keys are off, and for the operator's own runs.
+    pub caller: Option<Arc<str>>,
+    /// Whose run it is.
+    pub tenant: Option<Arc<str>>,
     /// When it began.
     pub at: Timestamp,
 }
@@ -88,6 +125,13 @@ pub struct Claim {
     pub run: RunId,
     /// Counts the claims on this run: an older number can write no more.
     pub epoch: i64,
+}
+
+impl Claim {
+    /// The claim of whoever creates the run.
+    pub const fn first(run: RunId) -> Self {
+        Self { run, epoch: 1 }
+    }
 }
 
 /// A claim that somebody would like to have.
@@ -142,12 +186,12 @@ impl Status {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Ending {
     /// Any but [`Status::Running`].
     pub status: Status,
     /// Outputs, or what went wrong.
-    pub result: Value,
+    pub result: Arc<dyn Entry>,
     /// When.
     pub at: Timestamp,
 }
@@ -163,6 +207,10 @@ pub struct RunHead {
     pub status: Status,
     /// The trace that it belongs to.
     pub trace: TraceId,
+    /// The name of the key that started it.
+    pub caller: Option<Arc<str>>,
+    /// Whose run it is.
+    pub tenant: Option<Arc<str>>,
     /// When it began.
     pub at: Timestamp,
     /// When it ended.
@@ -209,12 +257,8 @@ impl Stored {
 }
 
 /// Events as [`Journal::append`] takes them.
-///
-/// # Errors
-/// [`StoreError::Unreadable`] if one has no JSON form (a map whose keys are not text).
-pub fn events<E: Serialize>(events: &[E]) -> Result<Vec<Value>, StoreError> {
-    let each = events.iter().map(serde_json::to_value);
-    each.collect::<Result<_, _>>().map_err(|error| StoreError::unreadable("event", error))
+pub fn events<E: Entry + 'static>(events: impl IntoIterator<Item = E>) -> Vec<Arc<dyn Entry>> {
+    events.into_iter().map(|event| -> Arc<dyn Entry> { Arc::new(event) }).collect()
 }
 
 /// Which runs; every field that is set must fit.

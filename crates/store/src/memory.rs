@@ -10,7 +10,9 @@ use std::time::Duration;
 use serde_json::Value;
 use types::{RunId, Timestamp};
 
-use crate::journal::{Claim, Ending, Held, Journal, NewRun, RunFilter, RunHead, Seize, Status, Stored, Wish};
+use crate::journal::{
+    Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Seize, Status, Stored, Wish,
+};
 use crate::{Answer, StoreError};
 
 /// Runs that are remembered; running ones are never forgotten.
@@ -24,18 +26,45 @@ pub struct Memory {
 
 #[derive(Debug)]
 struct Run {
-    stored: Stored,
+    head: RunHead,
+    source: Arc<str>,
+    inputs: Value,
+    /// What happened and how it ended, as they were given: nothing is made JSON of before somebody asks.
+    events: Vec<Arc<dyn Entry>>,
+    result: Option<Arc<dyn Entry>>,
     epoch: i64,
 }
 
 impl Run {
     /// Whether `claim` may still write.
     fn held_by(&mut self, claim: &Claim) -> Result<&mut Self, StoreError> {
-        if self.epoch == claim.epoch && self.stored.head.held.is_some() {
+        if self.epoch == claim.epoch && self.head.held.is_some() {
             Ok(self)
         } else {
             Err(StoreError::ClaimLost(claim.run))
         }
+    }
+
+    /// Whether the next event has the number `seq`.
+    fn at(&self, seq: u64) -> Result<(), StoreError> {
+        let expected = self.head.events;
+        if seq == expected {
+            return Ok(());
+        }
+        Err(StoreError::OutOfStep { run: self.head.id, expected, got: seq })
+    }
+
+    fn stored(&self) -> Result<Stored, StoreError> {
+        let value = |entry: &Arc<dyn Entry>| {
+            entry.value().map_err(|error| StoreError::unreadable("event", error))
+        };
+        Ok(Stored {
+            head: self.head.clone(),
+            source: Arc::clone(&self.source),
+            inputs: self.inputs.clone(),
+            result: self.result.as_ref().map(value).transpose()?,
+            events: self.events.iter().map(value).collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -67,7 +96,7 @@ impl Memory {
             return Err(StoreError::KnownRun(run.id));
         }
         if runs.len() >= MOST_RUNS {
-            let oldest = runs.iter().find(|(_, run)| run.stored.head.status != Status::Running);
+            let oldest = runs.iter().find(|(_, run)| run.head.status != Status::Running);
             if let Some(oldest) = oldest.map(|(id, _)| *id) {
                 runs.remove(&oldest);
             }
@@ -77,21 +106,24 @@ impl Memory {
             chain: Arc::clone(&run.chain),
             status: Status::Running,
             trace: run.trace,
+            caller: run.caller.clone(),
+            tenant: run.tenant.clone(),
             at: run.at,
             ended: None,
             held: Some(Held { owner: Arc::from(owner), until: until(run.at, lease) }),
             events: 0,
         };
         let (source, inputs) = (Arc::clone(&run.source), run.inputs.clone());
-        let stored = Stored { head, source, inputs, result: None, events: Vec::new() };
-        runs.insert(run.id, Run { stored, epoch: 1 });
-        Ok(Claim { run: run.id, epoch: 1 })
+        let claim = Claim::first(run.id);
+        let new = Run { head, source, inputs, result: None, events: Vec::new(), epoch: claim.epoch };
+        runs.insert(run.id, new);
+        Ok(claim)
     }
 
     fn claim_run(&self, wish: &Wish) -> Result<Claim, StoreError> {
         let mut runs = self.lock();
         let run = runs.get_mut(&wish.run).ok_or(StoreError::UnknownRun(wish.run))?;
-        let head = &mut run.stored.head;
+        let head = &mut run.head;
         if head.status == Status::Complete {
             return Err(StoreError::Complete(wish.run));
         }
@@ -106,14 +138,14 @@ impl Memory {
         head.status = Status::Running;
         head.ended = None;
         head.held = Some(Held { owner: Arc::clone(&wish.owner), until: until(wish.now, wish.lease) });
-        run.stored.result = None;
+        run.result = None;
         run.epoch += 1;
         Ok(Claim { run: wish.run, epoch: run.epoch })
     }
 }
 
 impl Journal for Memory {
-    fn create<'a>(&'a self, run: &'a NewRun, owner: &'a str, lease: Duration) -> Answer<'a, Claim> {
+    fn create(&self, run: &NewRun, owner: &str, lease: Duration) -> Answer<'static, Claim> {
         Box::pin(ready(self.create_run(run, owner, lease)))
     }
 
@@ -123,7 +155,7 @@ impl Journal for Memory {
 
     fn renew<'a>(&'a self, claim: &'a Claim, now: Timestamp, lease: Duration) -> Answer<'a, ()> {
         Box::pin(ready(self.with(claim, |run| {
-            if let Some(held) = &mut run.stored.head.held {
+            if let Some(held) = &mut run.head.held {
                 held.until = until(now, lease);
             }
             Ok(())
@@ -132,36 +164,35 @@ impl Journal for Memory {
 
     fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
         Box::pin(ready(self.with(claim, |run| {
-            run.stored.head.held = None;
+            run.head.held = None;
             Ok(())
         })))
     }
 
-    fn append<'a>(&'a self, claim: &'a Claim, seq: u64, events: &'a [Value]) -> Answer<'a, ()> {
+    fn append(&self, claim: &Claim, seq: u64, events: Vec<Arc<dyn Entry>>) -> Answer<'static, ()> {
         Box::pin(ready(self.with(claim, |run| {
-            let expected = run.stored.head.events;
-            if seq != expected {
-                return Err(StoreError::OutOfStep { run: claim.run, expected, got: seq });
-            }
-            run.stored.events.extend_from_slice(events);
-            run.stored.head.events += events.len() as u64;
+            run.at(seq)?;
+            run.head.events += events.len() as u64;
+            run.events.extend(events);
             Ok(())
         })))
     }
 
-    fn finish<'a>(&'a self, claim: &'a Claim, ending: &'a Ending) -> Answer<'a, ()> {
+    fn finish(&self, claim: &Claim, seq: u64, ending: &Ending) -> Answer<'static, ()> {
         Box::pin(ready(self.with(claim, |run| {
-            run.stored.head.status = ending.status;
-            run.stored.head.ended = Some(ending.at);
-            run.stored.head.held = None;
-            run.stored.result = Some(ending.result.clone());
+            run.at(seq)?;
+            run.head.status = ending.status;
+            run.head.ended = Some(ending.at);
+            run.head.held = None;
+            run.result = Some(Arc::clone(&ending.result));
             Ok(())
         })))
     }
 
     fn load(&self, run: RunId) -> Answer<'_, Stored> {
-        let stored = self.lock().get(&run).map(|run| run.stored.clone());
-        Box::pin(ready(stored.ok_or(StoreError::UnknownRun(run))))
+        let runs = self.lock();
+        let stored = runs.get(&run).ok_or(StoreError::UnknownRun(run)).and_then(Run::stored);
+        Box::pin(ready(stored))
     }
 
     fn list<'a>(&'a self, filter: &'a RunFilter) -> Answer<'a, Vec<RunHead>> {
@@ -174,7 +205,7 @@ impl Journal for Memory {
         };
         let most = filter.limit.map_or(usize::MAX, |limit| limit as usize);
         let heads =
-            runs.values().rev().map(|run| &run.stored.head).filter(fits).take(most).cloned().collect();
+            runs.values().rev().map(|run| &run.head).filter(fits).take(most).cloned().collect();
         Box::pin(ready(Ok(heads)))
     }
 }

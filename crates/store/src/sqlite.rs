@@ -8,8 +8,10 @@ mod journal;
 mod ledger;
 mod row;
 mod totals;
+mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -57,6 +59,8 @@ pub enum Durability {
 pub struct Sqlite {
     write: SqlitePool,
     read: SqlitePool,
+    /// Writes of journals that wait for their transaction.
+    journal: Arc<writer::Queue>,
 }
 
 impl Sqlite {
@@ -74,7 +78,7 @@ impl Sqlite {
             base(options).filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         let read = pool(options.readers.max(1)).connect_lazy_with(connect.clone().create_if_missing(false));
         let write = pool(1).connect_with(connect).await.map_err(StoreError::database("open"))?;
-        Self::migrated(Self { write, read }).await
+        Self::migrated(write, read).await
     }
 
     /// A database that lasts as long as this value, for tests and for runs that nobody wants to keep.
@@ -84,24 +88,29 @@ impl Sqlite {
     pub async fn in_memory() -> Result<Self, StoreError> {
         let connect = base(&SqliteOptions::default()).in_memory(true);
         let write = pool(1).connect_with(connect).await.map_err(StoreError::database("open"))?;
-        Self::migrated(Self { read: write.clone(), write }).await
+        Self::migrated(write.clone(), write).await
     }
 
-    async fn migrated(self) -> Result<Self, StoreError> {
-        sqlx::migrate!("migrations/sqlite").run(&self.write).await?;
-        Ok(self)
+    async fn migrated(write: SqlitePool, read: SqlitePool) -> Result<Self, StoreError> {
+        sqlx::migrate!("migrations/sqlite").run(&write).await?;
+        Ok(Self { journal: Arc::new(writer::Queue::new(write.clone())), write, read })
     }
 
-    /// Closes the connections, after what they are doing.
+    /// Closes the connections, after what they are doing and what waits for them.
     pub async fn close(&self) {
+        self.journal.idle().await;
         self.read.close().await;
         self.write.close().await;
     }
 
     /// Begins to write. Takes the file's write lock at once: taken later, it could fail half-way.
     async fn begin(&self) -> Result<Transaction<'static, Engine>, StoreError> {
-        self.write.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::database("begin to write"))
+        begin(&self.write).await
     }
+}
+
+async fn begin(write: &SqlitePool) -> Result<Transaction<'static, Engine>, StoreError> {
+    write.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::database("begin to write"))
 }
 
 fn base(options: &SqliteOptions) -> SqliteConnectOptions {

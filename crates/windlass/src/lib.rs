@@ -181,8 +181,7 @@ impl ChainRun<'_> {
             trace: None,
             model: None,
         };
-        let run = self.windlass.engine().start_run(new).await?;
-        Finished::of(run.finished().await?)
+        Finished::of(self.windlass.engine().run(new).await?)
     }
 }
 

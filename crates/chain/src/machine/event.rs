@@ -9,7 +9,7 @@ use types::chat::Request;
 use types::{CallId, Fault, Money, Priority, Timing, Usage, UsageSource};
 
 use crate::Inputs;
-use crate::report::Outputs;
+use crate::report::{Outputs, duration_ms};
 use crate::spec::Retries;
 
 /// Something that happened. Steps are named by their places in the chain, from 0.
@@ -71,7 +71,8 @@ pub struct StepResult {
     pub usage_source: UsageSource,
     /// Cost, all attempts together; `None` if a price is unknown.
     pub cost: Option<Money>,
-    /// The whole step, waiting and repeating included.
+    /// The whole step, waiting and repeating included; milliseconds in JSON.
+    #[serde(rename = "latency_ms", alias = "latency", with = "duration_ms")]
     pub latency: Duration,
     /// The stages of the attempt that answered.
     pub api: Timing,
@@ -87,9 +88,12 @@ pub struct StepResult {
 }
 
 /// What a failed call took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Spent {
+    /// The model that was asked last, as `provider/model`, if any was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Attempts made.
     pub attempts: u16,
     /// Known cost.

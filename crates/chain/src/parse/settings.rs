@@ -57,7 +57,7 @@ pub(super) fn read_sampling(map: &mut MapReader<'_>, settings: &mut Settings) {
 pub(super) fn read_seed(map: &mut MapReader<'_>, spec: &mut Spec) {
     fill(&mut spec.defaults.timeout, map.optional("timeout_seconds", |r| positive(&r.clone(), r.seconds()?)));
     fill(&mut spec.limits.cost, map.optional("cost_limit_usd", money));
-    fill(&mut spec.switches.caching, map.optional("enable_caching", Reader::bool));
+    fill(&mut spec.switches.caching, map.optional("enable_caching", caching));
     fill(&mut spec.switches.tracing, map.optional("enable_tracing", Reader::bool));
     let levels = ["debug", "info", "warning", "warn", "error", "DEBUG", "INFO", "WARNING", "WARN", "ERROR"];
     let level = map.optional("log_level", |r| r.one_of(&levels.map(|word| (word, word))));
@@ -80,6 +80,15 @@ pub(super) fn read_seed(map: &mut MapReader<'_>, spec: &mut Spec) {
         fill(&mut retries.attempts, attempts);
         fill(&mut retries.backoff, backoff);
     }
+}
+
+/// Whether answers may come from the cache: read, and not yet acted on.
+fn caching(reader: Reader<'_>) -> Option<bool> {
+    let wanted = reader.clone().bool()?;
+    if wanted {
+        reader.warn("has no effect yet: answers are not cached, every step asks its model");
+    }
+    Some(wanted)
 }
 
 /// The later of two places wins, if it says anything.

@@ -124,3 +124,17 @@ fn a_builder_is_checked_like_a_file() {
     insta::assert_snapshot!(report.to_string());
     assert!(Chain::builder("x").build().is_err());
 }
+
+#[test]
+fn what_has_no_effect_yet_is_a_warning() {
+    let of = |caching: bool| {
+        let text = format!("config: {{ enable_caching: {caching}, log_level: WARNING }}\nprompts: [x]\n");
+        chain::parse_with_warnings(&chain::Source { name: "test.yaml", text: &text }).unwrap()
+    };
+    let (chain, warnings) = of(true);
+    assert_eq!((chain.spec().switches.caching, warnings.errors), (Some(true), 0));
+    let told = warnings.to_string();
+    assert!(told.contains("test.yaml:1:11: warning: ") && told.contains("has no effect yet"), "{told}");
+    let (_, none) = of(false);
+    assert!(none.problems.is_empty(), "{none}");
+}

@@ -9,6 +9,11 @@ use types::{Code, Fault, Kind, RunId, Timestamp, TraceId};
 
 use crate::given::{Run, answer, chain};
 
+/// A result whose price is unknown.
+fn unpriced(text: &str) -> Arc<StepResult> {
+    Arc::new(StepResult { cost: None, ..StepResult::clone(&answer(text)) })
+}
+
 fn result(run: &Run) -> RunResult {
     let id = RunId::new(Timestamp::from_micros(1_700_000_000_000_000), [7; 10]);
     run.machine.result(id, TraceId::from(id), Duration::from_micros(1_234_500))
@@ -41,4 +46,73 @@ fn an_unknown_price_is_said_and_a_failure_is_told() {
     let result = result(&run);
     assert!(!result.cost_analysis.complete);
     insta::assert_json_snapshot!((&result.status, &result.steps[1..], &result.cost_analysis, &result.error));
+}
+
+#[test]
+fn what_was_cut_off_leaves_the_cost_incomplete() {
+    let chain = chain("steps: { a: x, b: y }");
+    let mut run = Run::start(&chain, json!({}));
+    run.answer("a", "A");
+    run.tell(Event::Cancelled);
+    let cancelled = result(&run);
+    assert_eq!(cancelled.status, chain::RunStatus::Cancelled);
+    assert!(!cancelled.cost_analysis.complete, "what `b` took is in the ledger, not here");
+
+    // Nor does going on with it make whole what nobody knows.
+    let mut resumed = Run::resume(&chain, run.journal);
+    resumed.answer("b", "B");
+    let resumed = result(&resumed);
+    assert_eq!(resumed.status, chain::RunStatus::Succeeded);
+    assert!(!resumed.cost_analysis.complete);
+
+    let mut run = Run::start(&chain, json!({}));
+    run.answer("a", "A");
+    run.answer("b", "B");
+    assert!(result(&run).cost_analysis.complete);
+}
+
+#[test]
+fn a_failed_try_without_a_price_is_not_forgotten_when_the_run_goes_on() {
+    let chain = chain("steps: { a: x }");
+    let mut run = Run::start(&chain, json!({}));
+    run.fail("a", Fault::new(Kind::RateLimit, Code::RateLimited, "slow down"));
+    let mut resumed = Run::resume(&chain, run.journal);
+    resumed.answer("a", "A");
+    assert!(!result(&resumed).cost_analysis.complete);
+}
+
+#[test]
+fn costs_are_told_by_provider_and_model_however_the_step_ended() {
+    let chain = chain("{ model: fast, steps: { a: x, b: y, c: z } }");
+    let mut run = Run::start(&chain, json!({}));
+    run.answer("a", "A");
+    let spent = chain::Spent {
+        attempts: 1,
+        cost: Some("0.5".parse().unwrap()),
+        model: Some("test/m-1".to_owned()),
+        ..Default::default()
+    };
+    run.tell(Event::StepFailed {
+        step: 1,
+        fault: Fault::new(Kind::InvalidResponse, Code::BadOutput, "no JSON"),
+        spent,
+    });
+    run.tell(Event::StepFinished { step: 2, result: unpriced("C") });
+    let cost = result(&run).cost_analysis;
+    assert_eq!(cost.by_model.keys().collect::<Vec<_>>(), ["test/m-1"]);
+    assert_eq!(cost.by_model["test/m-1"], cost.total);
+    assert!(!cost.complete);
+}
+
+#[test]
+fn durations_are_milliseconds_and_journals_from_before_are_read() {
+    let event = Event::StepFinished { step: 0, result: answer("A") };
+    let now = serde_json::to_value(&event).unwrap();
+    assert_eq!(now["result"]["latency_ms"], json!(12.5));
+    assert_eq!(serde_json::from_value::<Event>(now.clone()).unwrap(), event);
+    let mut before = now;
+    let fields = before["result"].as_object_mut().unwrap();
+    fields.remove("latency_ms");
+    fields.insert("latency".to_owned(), json!({ "secs": 0, "nanos": 12_500_000 }));
+    assert_eq!(serde_json::from_value::<Event>(before).unwrap(), event);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chain::{Backoff, Event, Retries, Spent, StepCall, StepResult};
+use config::Resolved;
 use policy::retry;
 use types::chat::{Choice, Part, Stop};
 use types::{Code, Dialect, Fault, Kind, RunId};
@@ -40,32 +41,50 @@ impl Shared {
 
     async fn answer(&self, call: &StepCall) -> Result<StepResult, (Fault, Spent)> {
         let unsent = |fault| (fault, Spent::default());
-        let inbound = self.inbound(call).map_err(unsent)?;
+        let model = self.model(call).map_err(unsent)?;
+        let inbound = self.inbound(call, &model).map_err(unsent)?;
         let whole = match self.engine.call(inbound).await {
             Ok(Answered::Whole(whole)) => whole,
             Ok(Answered::Stream(_)) => {
                 return Err(unsent(Fault::internal("a step's answer came as a stream")));
             }
             Err(Refusal { call, attempts, cost, fault, .. }) => {
-                return Err((fault, Spent { attempts, cost, call: Some(call), ..Spent::default() }));
+                let model = self.asked(&model, &fault);
+                return Err((fault, Spent { attempts, cost, call: Some(call), model, ..Spent::default() }));
             }
         };
         self.read(call.step, &whole).map_err(|fault| {
             let Whole { about, settled, cost, .. } = &whole;
             let (attempts, usage) = (about.attempts, settled.usage);
-            (fault, Spent { attempts, cost: *cost, usage, call: Some(about.call) })
+            let model = Some(format!("{}/{}", about.provider, about.model));
+            (fault, Spent { attempts, cost: *cost, usage, call: Some(about.call), model })
         })
     }
 
-    fn inbound(&self, call: &StepCall) -> Result<Inbound, Fault> {
+    /// The model behind a name that was asked last, as `provider/model`.
+    fn asked(&self, name: &str, fault: &Fault) -> Option<String> {
+        match self.engine.config().resolve(name)? {
+            Resolved::Model(target) => Some(target.to_string()),
+            Resolved::Route(route) => {
+                let provider = fault.provider.as_deref()?;
+                let mut targets = route.targets.iter().rev();
+                targets.find(|target| target.provider == provider).map(ToString::to_string)
+            }
+        }
+    }
+
+    /// What the step asks for: the model of its own, the run's, or the first that is configured.
+    fn model(&self, call: &StepCall) -> Result<String, Fault> {
         let named = Some(call.request.model.as_str()).filter(|model| !model.is_empty());
-        let own = self.model.as_deref();
-        let default = if named.or(own).is_none() { self.engine.default_model() } else { None };
-        let model = named.or(own).or(default.as_deref()).ok_or_else(|| {
+        let named = named.or(self.model.as_deref()).map(str::to_owned);
+        named.or_else(|| self.engine.default_model()).ok_or_else(|| {
             let message = format!("the step `{}` names no model, and none is configured", call.name);
             Fault::invalid(Code::UnknownModel, "model", message)
                 .with_hint("set `defaults.model` in the chain")
-        })?;
+        })
+    }
+
+    fn inbound(&self, call: &StepCall, model: &str) -> Result<Inbound, Fault> {
         let writing = wire::Writing::plain(Dialect::OpenaiChat, model);
         let body: Bytes = wire::encode_request(&call.request, &writing)?.body;
         let span =

@@ -88,3 +88,51 @@ async fn a_missing_variable_stops_a_run_before_anything_is_sent() {
     assert_eq!(house.engine().start_run(bare).await.unwrap_err().code, Code::MissingVariable);
     assert_eq!(vendor.connections(), 0);
 }
+
+#[tokio::test]
+async fn a_run_is_the_same_whether_or_not_it_is_kept_before_its_first_step() {
+    let script = ["one", "two", "one", "two"].map(|text| Answer::json(200, gpt::chat(text, 5, 2)));
+    let vendor = Vendor::start(script).await.unwrap();
+    let house = House::with(&openai("up", &vendor), "").await;
+    let kept = house.engine().start_run(new(two_steps(), "tides")).await.unwrap();
+    // It can be named to anybody from here on.
+    assert_eq!(house.engine().journal().load(kept.id).await.unwrap().head.chain.as_ref(), "pair");
+    let kept = kept.finished().await.unwrap();
+    let direct = house.engine().run(new(two_steps(), "tides")).await.unwrap();
+    assert_eq!((&direct.outputs, direct.status), (&kept.outputs, kept.status));
+    for run in [kept.run, direct.run] {
+        let stored = house.engine().journal().load(run).await.unwrap();
+        assert_eq!((stored.head.events, stored.head.held), (5, None));
+        let kinds: Vec<_> =
+            stored.events.iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(kinds, ["started", "step_started", "step_finished", "step_started", "step_finished"]);
+    }
+}
+
+#[tokio::test]
+async fn nobody_hears_of_a_step_before_it_is_kept() {
+    let script = ["one", "two"].map(|text| Answer::json(200, gpt::chat(text, 5, 2)));
+    let vendor = Vendor::start(script).await.unwrap();
+    let house = House::with(&openai("up", &vendor), "").await;
+    let mut run = house.engine().start_run(new(two_steps(), "tides")).await.unwrap();
+    while let Ok(seen) = run.events.recv().await {
+        let stored = house.engine().journal().load(run.id).await.unwrap();
+        assert!(stored.head.events > seen.seq, "{seen:?} was told and is not kept");
+    }
+    assert_eq!(run.finished().await.unwrap().status, RunStatus::Succeeded);
+}
+
+#[tokio::test]
+async fn a_step_that_failed_is_in_the_costs_under_its_full_name() {
+    let vendor = Vendor::start(Answer::json(200, gpt::chat("no JSON", 5, 2))).await.unwrap();
+    let more = "prices: { up/m: { input: 1, output: 1 } }";
+    let house = House::with(&openai("up", &vendor), more).await;
+    let schema = json!({ "type": "object" });
+    let chain = Chain::builder("strict").model("m").step(Step::prompt("only", "x").schema(schema)).build();
+    let chain = Arc::new(chain.unwrap());
+    let start = NewRun { vars: Map::new(), model: Some("up/m".to_owned()), chain, ..new(two_steps(), "") };
+    let failed = house.engine().run(start).await.unwrap();
+    assert_eq!(failed.status, RunStatus::Failed);
+    let models: Vec<_> = failed.cost_analysis.by_model.keys().map(String::as_str).collect();
+    assert!(models.is_empty() || models == ["up/m"], "{:?}", failed.cost_analysis);
+}

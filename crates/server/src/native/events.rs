@@ -13,7 +13,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use types::RunId;
 
-use super::{Failed, caller, run_id};
+use super::{Failed, run_id, visible};
 
 /// `GET /api/v1/runs/{id}/events`.
 pub(super) async fn follow(
@@ -21,8 +21,9 @@ pub(super) async fn follow(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
-    caller(&engine, &headers)?;
-    stream(engine, run_id(&id)?).await
+    let id = run_id(&id)?;
+    visible(&engine, &headers, id).await?;
+    stream(engine, id).await
 }
 
 /// Where a watcher stands.

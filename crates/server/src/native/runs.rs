@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use store::journal::{RunFilter, Seize};
 use types::{Code, Fault, Kind};
 
-use super::{Failed, admin, caller, events, run_id};
+use super::{Failed, admin, caller, events, run_id, visible};
 use crate::head;
 
 /// Runs in one list.
@@ -79,6 +79,9 @@ pub(super) async fn start(
         trace: head::read(&headers)?.trace,
         model: start.model,
     };
+    if !start.detach && !wants_events(&headers) {
+        return Ok(Json(engine.run(new).await?).into_response());
+    }
     answer(&engine, &headers, engine.start_run(new).await?, start.detach).await
 }
 
@@ -94,9 +97,7 @@ pub(super) async fn resume(
 }
 
 async fn answer(engine: &Engine, headers: &HeaderMap, run: Run, detach: bool) -> Result<Response, Failed> {
-    let streams =
-        headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
-    if streams {
+    if wants_events(headers) {
         return events::stream(engine.clone(), run.id).await;
     }
     if detach {
@@ -104,6 +105,10 @@ async fn answer(engine: &Engine, headers: &HeaderMap, run: Run, detach: bool) ->
         return Ok((StatusCode::ACCEPTED, Json(body)).into_response());
     }
     Ok(Json(run.finished().await?).into_response())
+}
+
+fn wants_events(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// `GET /api/v1/runs`: the newest first.
@@ -119,8 +124,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Failed> {
-    caller(&engine, &headers)?;
-    let stored = engine.journal().load(run_id(&id)?).await?;
+    let stored = visible(&engine, &headers, run_id(&id)?).await?;
     Ok(Json(json!({ "run": stored.head, "inputs": stored.inputs, "result": stored.result })))
 }
 
@@ -130,8 +134,8 @@ pub(super) async fn cancel(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Failed> {
-    caller(&engine, &headers)?;
     let id = run_id(&id)?;
+    visible(&engine, &headers, id).await?;
     if engine.cancel_run(id) {
         return Ok(Json(json!({ "run": id, "cancelled": true })));
     }

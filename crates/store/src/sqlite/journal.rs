@@ -1,30 +1,52 @@
-//! The journal on SQLite: runs, their events, and who may write them.
+//! The journal on SQLite: runs, their events, and who may write them. What a run writes goes by way of the
+//! queue in [`super::writer`]; what claims and reads is here.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, Sqlite as Engine, SqliteConnection};
+use sqlx::{QueryBuilder, Sqlite as Engine};
 use types::{RunId, Timestamp};
 
 use super::Sqlite;
 use super::contents::{self, Texts};
 use super::row::Columns;
-use crate::journal::{Claim, Ending, Held, Journal, NewRun, RunFilter, RunHead, Seize, Status, Stored, Wish};
+use super::writer::{Closing, Creation};
+use crate::journal::{
+    Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Seize, Status, Stored, Wish,
+};
 use crate::{Answer, StoreError};
 
-/// Appends one event, if the claim holds and it is the next one.
-const APPEND: &str = "INSERT INTO events (run, seq, body) SELECT run, ?2, ?3 FROM runs \
-     WHERE run = ?1 AND epoch = ?4 AND owner IS NOT NULL \
-     AND COALESCE((SELECT MAX(seq) + 1 FROM events WHERE run = ?1), 0) = ?2";
-const NEXT: &str = "SELECT COALESCE(MAX(seq) + 1, 0) FROM events WHERE run = ?";
-const HEAD: &str = "SELECT *, COALESCE((SELECT MAX(seq) + 1 FROM events WHERE events.run = runs.run), 0) \
-     AS events FROM runs WHERE TRUE";
+const HEAD: &str = "SELECT *, COALESCE((SELECT seq + count FROM events WHERE events.run = runs.run \
+     ORDER BY seq DESC LIMIT 1), 0) AS events FROM runs WHERE TRUE";
 
 impl Journal for Sqlite {
-    fn create<'a>(&'a self, run: &'a NewRun, owner: &'a str, lease: Duration) -> Answer<'a, Claim> {
-        Box::pin(self.create_run(run, owner, lease))
+    fn create(&self, run: &NewRun, owner: &str, lease: Duration) -> Answer<'static, Claim> {
+        let mut texts = Texts::default();
+        let source = texts.keep(&run.source);
+        let inputs = match texts.pack(run.inputs.to_string()) {
+            Ok(inputs) => inputs,
+            Err(error) => return Box::pin(ready(Err(StoreError::unreadable("value", error)))),
+        };
+        let claim = Claim::first(run.id);
+        let creation = Creation {
+            chain: Arc::clone(&run.chain),
+            source,
+            inputs,
+            trace: run.trace,
+            caller: run.caller.clone(),
+            tenant: run.tenant.clone(),
+            at: run.at,
+            owner: Arc::from(owner),
+            until: end(run.at, lease),
+        };
+        let kept = self.journal.create(&claim, creation, texts);
+        Box::pin(async move {
+            kept.await?;
+            Ok(claim)
+        })
     }
 
     fn claim<'a>(&'a self, wish: &'a Wish) -> Answer<'a, Claim> {
@@ -53,25 +75,25 @@ impl Journal for Sqlite {
         })
     }
 
-    fn append<'a>(&'a self, claim: &'a Claim, seq: u64, events: &'a [Value]) -> Answer<'a, ()> {
-        Box::pin(self.append_events(claim, seq, events))
+    fn append(&self, claim: &Claim, seq: u64, events: Vec<Arc<dyn Entry>>) -> Answer<'static, ()> {
+        let mut texts = Texts::default();
+        let bodies = events.iter().map(|event| texts.pack(event.json()?)).collect::<Result<Vec<_>, _>>();
+        match bodies {
+            Ok(bodies) if bodies.is_empty() => Box::pin(ready(Ok(()))),
+            Ok(bodies) => self.journal.append(claim, seq, &bodies, texts),
+            Err(error) => Box::pin(ready(Err(StoreError::unreadable("event", error)))),
+        }
     }
 
-    fn finish<'a>(&'a self, claim: &'a Claim, ending: &'a Ending) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let mut texts = Texts::default();
-            let result = texts.pack(&ending.result);
-            let mut transaction = self.begin().await?;
-            texts.store(&mut transaction).await?;
-            let update = sqlx::query(
-                "UPDATE runs SET status = ?, result = ?, ended = ?, owner = NULL, until = NULL \
-                 WHERE run = ? AND epoch = ? AND owner IS NOT NULL",
-            );
-            let update = update.bind(ending.status.as_str()).bind(result).bind(ending.at.as_micros());
-            let update = update.bind(id(claim.run)).bind(claim.epoch).execute(&mut *transaction);
-            held(update.await.map_err(StoreError::database("finish a run"))?.rows_affected(), claim)?;
-            transaction.commit().await.map_err(StoreError::database("finish a run"))
-        })
+    fn finish(&self, claim: &Claim, seq: u64, ending: &Ending) -> Answer<'static, ()> {
+        let mut texts = Texts::default();
+        match ending.result.json().and_then(|result| texts.pack(result)) {
+            Ok(result) => {
+                let (status, at) = (ending.status, ending.at);
+                self.journal.finish(claim, Closing { seq, status, result, at }, texts)
+            }
+            Err(error) => Box::pin(ready(Err(StoreError::unreadable("result", error)))),
+        }
     }
 
     fn load(&self, run: RunId) -> Answer<'_, Stored> {
@@ -105,34 +127,6 @@ impl Journal for Sqlite {
 }
 
 impl Sqlite {
-    async fn create_run(&self, run: &NewRun, owner: &str, lease: Duration) -> Result<Claim, StoreError> {
-        let mut texts = Texts::default();
-        let source = texts.keep(&run.source);
-        let inputs = texts.pack(&run.inputs);
-        let mut transaction = self.begin().await?;
-        texts.store(&mut transaction).await?;
-        let insert = sqlx::query(
-            "INSERT INTO runs (run, chain, source, inputs, trace, at, status, epoch, owner, until) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT DO NOTHING",
-        );
-        let insert = insert
-            .bind(id(run.id))
-            .bind(run.chain.as_ref())
-            .bind(source.to_vec())
-            .bind(inputs)
-            .bind(run.trace.to_bytes().to_vec())
-            .bind(run.at.as_micros())
-            .bind(Status::Running.as_str())
-            .bind(owner)
-            .bind(end(run.at, lease))
-            .execute(&mut *transaction);
-        if insert.await.map_err(StoreError::database("create a run"))?.rows_affected() == 0 {
-            return Err(StoreError::KnownRun(run.id));
-        }
-        transaction.commit().await.map_err(StoreError::database("create a run"))?;
-        Ok(Claim { run: run.id, epoch: 1 })
-    }
-
     async fn claim_run(&self, wish: &Wish) -> Result<Claim, StoreError> {
         let mut transaction = self.begin().await?;
         let row = sqlx::query("SELECT status, epoch, owner, until FROM runs WHERE run = ?")
@@ -162,22 +156,6 @@ impl Sqlite {
         Ok(Claim { run: wish.run, epoch })
     }
 
-    async fn append_events(&self, claim: &Claim, seq: u64, events: &[Value]) -> Result<(), StoreError> {
-        let mut texts = Texts::default();
-        let bodies: Vec<String> = events.iter().map(|event| texts.pack(event)).collect();
-        if let ([body], true) = (bodies.as_slice(), texts.is_empty()) {
-            let mut connection =
-                self.write.acquire().await.map_err(StoreError::database("append an event"))?;
-            return append_one(&mut connection, claim, seq, body).await;
-        }
-        let mut transaction = self.begin().await?;
-        texts.store(&mut transaction).await?;
-        for (further, body) in (0..).zip(&bodies) {
-            append_one(&mut transaction, claim, seq.saturating_add(further), body).await?;
-        }
-        transaction.commit().await.map_err(StoreError::database("append events"))
-    }
-
     async fn load_run(&self, run: RunId) -> Result<Stored, StoreError> {
         let failed = || StoreError::database("load a run");
         // One transaction, so that the events are those of this very head.
@@ -186,7 +164,7 @@ impl Sqlite {
         query.push(" AND run = ").push_bind(id(run));
         let row = query.build().fetch_optional(&mut *transaction).await.map_err(failed())?;
         let row = row.ok_or(StoreError::UnknownRun(run))?;
-        let bodies = sqlx::query("SELECT seq, body FROM events WHERE run = ? ORDER BY seq");
+        let bodies = sqlx::query("SELECT seq, count, body FROM events WHERE run = ? ORDER BY seq");
         let bodies = bodies.bind(id(run)).fetch_all(&mut *transaction).await.map_err(failed())?;
         let source: Vec<u8> = Columns(&row).get("source")?;
         let source = source.try_into().map_err(|_| StoreError::unreadable("hash", "not 32 bytes"))?;
@@ -196,12 +174,20 @@ impl Sqlite {
         let mut values = vec![json(&Columns(&row).get::<String>("inputs")?)?];
         let result = Columns(&row).get::<Option<String>>("result")?;
         values.push(result.as_deref().map_or(Ok(Value::Null), json)?);
-        for (expected, row) in (0_i64..).zip(&bodies) {
-            let seq: i64 = Columns(row).get("seq")?;
+        let mut expected = 0;
+        for row in &bodies {
+            let (seq, count): (i64, i64) = (Columns(row).get("seq")?, Columns(row).get("count")?);
             if seq != expected {
                 return Err(StoreError::unreadable("journal", format!("event {expected} is missing")));
             }
-            values.push(json(&Columns(row).get::<String>("body")?)?);
+            expected += count;
+            match (count, json(&Columns(row).get::<String>("body")?)?) {
+                (1, event) => values.push(event),
+                (_, Value::Array(events)) if i64::try_from(events.len()) == Ok(count) => {
+                    values.extend(events);
+                }
+                _ => return Err(StoreError::unreadable("journal", format!("{count} events that are none"))),
+            }
         }
         contents::unpack(&self.read, &mut values).await?;
         let events = values.split_off(2);
@@ -216,33 +202,11 @@ impl Sqlite {
     }
 }
 
-async fn append_one(
-    connection: &mut SqliteConnection,
-    claim: &Claim,
-    seq: u64,
-    body: &str,
-) -> Result<(), StoreError> {
-    let failed = || StoreError::database("append an event");
-    let number = i64::try_from(seq).unwrap_or(i64::MAX);
-    let insert = sqlx::query(APPEND).bind(id(claim.run)).bind(number).bind(body).bind(claim.epoch);
-    if insert.execute(&mut *connection).await.map_err(failed())?.rows_affected() == 1 {
-        return Ok(());
-    }
-    let holds = sqlx::query("SELECT 1 FROM runs WHERE run = ? AND epoch = ? AND owner IS NOT NULL");
-    let holds = holds.bind(id(claim.run)).bind(claim.epoch).fetch_optional(&mut *connection);
-    if holds.await.map_err(failed())?.is_none() {
-        return Err(StoreError::ClaimLost(claim.run));
-    }
-    let next = sqlx::query(NEXT).bind(id(claim.run)).fetch_one(&mut *connection).await.map_err(failed())?;
-    let next: i64 = next.try_get(0).map_err(failed())?;
-    Err(StoreError::OutOfStep { run: claim.run, expected: next.unsigned_abs(), got: seq })
-}
-
 fn held(rows: u64, claim: &Claim) -> Result<(), StoreError> {
     if rows == 1 { Ok(()) } else { Err(StoreError::ClaimLost(claim.run)) }
 }
 
-fn id(run: RunId) -> Vec<u8> {
+pub(super) fn id(run: RunId) -> Vec<u8> {
     run.as_bytes().to_vec()
 }
 
@@ -267,6 +231,8 @@ fn head(row: &SqliteRow) -> Result<RunHead, StoreError> {
         chain: from.name("chain")?.unwrap_or_default(),
         status: from.word("status")?,
         trace: from.trace("trace")?,
+        caller: from.name("caller")?,
+        tenant: from.name("tenant")?,
         at: Timestamp::from_micros(from.get("at")?),
         ended: from.get::<Option<i64>>("ended")?.map(Timestamp::from_micros),
         held: holder(&from)?,

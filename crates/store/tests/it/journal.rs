@@ -25,6 +25,8 @@ fn new_run(number: u8) -> NewRun {
         source: "name: research\nsteps: []\n".into(),
         inputs: json!({"topic": "tides"}),
         trace: id.into(),
+        caller: Some("key".into()),
+        tenant: Some("tenant".into()),
         at: at(i64::from(number)),
     }
 }
@@ -39,7 +41,7 @@ async fn with_run() -> (Sqlite, Claim) {
     (journal, claim)
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Event {
     Started { step: String },
@@ -58,11 +60,11 @@ async fn a_run_comes_back_with_its_events_in_order() {
         Event::Answered { step: "one".into(), text: "sea ".repeat(5_000), score: 0.123_456_789_012_345_68 },
         Event::Started { step: "two".into() },
     ];
-    let values = journal::events(&events).unwrap();
-    journal.append(&claim, 0, &values[..1]).await.unwrap();
-    journal.append(&claim, 1, &values[1..]).await.unwrap();
+    let values = journal::events(events.clone());
+    journal.append(&claim, 0, values[..1].to_vec()).await.unwrap();
+    journal.append(&claim, 1, values[1..].to_vec()).await.unwrap();
     for number in 3..40 {
-        journal.append(&claim, number, &[json!(number)]).await.unwrap();
+        journal.append(&claim, number, journal::events([json!(number)])).await.unwrap();
     }
     journal.close().await;
 
@@ -82,7 +84,7 @@ async fn a_run_comes_back_with_its_events_in_order() {
 async fn only_one_of_two_claimers_gets_the_run_and_only_it_can_write() {
     let (journal, first) = with_run().await;
     let run = first.run;
-    journal.append(&first, 0, &[json!("a")]).await.unwrap();
+    journal.append(&first, 0, journal::events([json!("a")])).await.unwrap();
     let error = journal.claim(&wish(run, "b", at(10))).await.unwrap_err();
     let StoreError::Claimed { owner, until, .. } = error else { panic!("{error}") };
     assert_eq!((owner.as_ref(), until), ("a", at(31)));
@@ -94,13 +96,13 @@ async fn only_one_of_two_claimers_gets_the_run_and_only_it_can_write() {
     assert!(matches!(loser.unwrap_err(), StoreError::Claimed { .. }));
     let winner = winner.unwrap();
 
-    let error = journal.append(&first, 1, &[json!("late")]).await.unwrap_err();
+    let error = journal.append(&first, 1, journal::events([json!("late")])).await.unwrap_err();
     assert!(matches!(error, StoreError::ClaimLost(id) if id == run), "{error}");
     assert!(matches!(journal.renew(&first, late, LEASE).await.unwrap_err(), StoreError::ClaimLost(_)));
     assert!(matches!(journal.release(&first).await.unwrap_err(), StoreError::ClaimLost(_)));
-    let ending = Ending { status: Status::Failed, result: Value::Null, at: late };
-    assert!(matches!(journal.finish(&first, &ending).await.unwrap_err(), StoreError::ClaimLost(_)));
-    journal.append(&winner, 1, &[json!("b")]).await.unwrap();
+    let ending = Ending { status: Status::Failed, result: Arc::new(Value::Null), at: late };
+    assert!(matches!(journal.finish(&first, 1, &ending).await.unwrap_err(), StoreError::ClaimLost(_)));
+    journal.append(&winner, 1, journal::events([json!("b")])).await.unwrap();
     assert_eq!(journal.load(run).await.unwrap().events, [json!("a"), json!("b")]);
 }
 
@@ -126,14 +128,14 @@ async fn a_claim_can_be_renewed_released_and_seized() {
 #[tokio::test]
 async fn events_have_no_gaps_and_no_doubles() {
     let (journal, claim) = with_run().await;
-    journal.append(&claim, 0, &[json!(0), json!(1)]).await.unwrap();
+    journal.append(&claim, 0, journal::events([json!(0), json!(1)])).await.unwrap();
     for wrong in [0, 1, 3, u64::MAX] {
-        let error = journal.append(&claim, wrong, &[json!("wrong")]).await.unwrap_err();
+        let error = journal.append(&claim, wrong, journal::events([json!("wrong")])).await.unwrap_err();
         assert!(matches!(error, StoreError::OutOfStep { expected: 2, got, .. } if got == wrong), "{error}");
-        let two = [json!("wrong"), json!("x".repeat(2_000))];
-        assert!(journal.append(&claim, wrong, &two).await.is_err());
+        let two = journal::events([json!("wrong"), json!("x".repeat(2_000))]);
+        assert!(journal.append(&claim, wrong, two).await.is_err());
     }
-    journal.append(&claim, 2, &[]).await.unwrap();
+    journal.append(&claim, 2, Vec::new()).await.unwrap();
     assert_eq!(journal.load(claim.run).await.unwrap().events, [json!(0), json!(1)]);
     let error = journal.create(&new_run(1), "b", LEASE).await.unwrap_err();
     assert!(matches!(error, StoreError::KnownRun(_)), "{error}");
@@ -142,21 +144,22 @@ async fn events_have_no_gaps_and_no_doubles() {
 #[tokio::test]
 async fn a_finished_run_is_over_and_a_failed_one_can_go_on() {
     let (journal, claim) = with_run().await;
-    let failed = Ending { status: Status::Failed, result: json!({"code": "WL5005"}), at: at(5) };
-    journal.finish(&claim, &failed).await.unwrap();
-    assert!(matches!(journal.append(&claim, 0, &[json!(0)]).await.unwrap_err(), StoreError::ClaimLost(_)));
+    let failed = Ending { status: Status::Failed, result: Arc::new(json!({"code": "WL5005"})), at: at(5) };
+    journal.finish(&claim, 0, &failed).await.unwrap();
+    assert!(matches!(journal.append(&claim, 0, journal::events([json!(0)])).await.unwrap_err(), StoreError::ClaimLost(_)));
     let stored = journal.load(claim.run).await.unwrap();
     assert_eq!(
         (stored.head.status, stored.head.ended, stored.result),
-        (Status::Failed, Some(at(5)), Some(failed.result))
+        (Status::Failed, Some(at(5)), Some(json!({"code": "WL5005"})))
     );
 
     let claim = journal.claim(&wish(claim.run, "b", at(6))).await.unwrap();
     let stored = journal.load(claim.run).await.unwrap();
     assert_eq!((stored.head.status, stored.head.ended, stored.result), (Status::Running, None, None));
-    let complete = Ending { status: Status::Complete, result: json!("long ".repeat(1_000)), at: at(9) };
-    journal.finish(&claim, &complete).await.unwrap();
-    assert_eq!(journal.load(claim.run).await.unwrap().result, Some(complete.result));
+    let result = json!("long ".repeat(1_000));
+    let complete = Ending { status: Status::Complete, result: Arc::new(result.clone()), at: at(9) };
+    journal.finish(&claim, 0, &complete).await.unwrap();
+    assert_eq!(journal.load(claim.run).await.unwrap().result, Some(result));
     let error = journal.claim(&wish(claim.run, "b", at(10))).await.unwrap_err();
     assert!(matches!(error, StoreError::Complete(_)), "{error}");
 }
@@ -171,7 +174,7 @@ async fn long_texts_and_chain_files_are_stored_once() {
         let claim = journal.create(&new_run(number), "a", LEASE).await.unwrap();
         let event =
             json!({"prompt": [&long, {"nested": &long}], "answer": &long, "short": "x".repeat(1_024)});
-        journal.append(&claim, 0, &[event.clone(), event.clone()]).await.unwrap();
+        journal.append(&claim, 0, journal::events([event.clone(), event.clone()])).await.unwrap();
         assert_eq!(journal.load(claim.run).await.unwrap().events, [event.clone(), event]);
     }
     journal.close().await;
@@ -180,7 +183,7 @@ async fn long_texts_and_chain_files_are_stored_once() {
     let (texts, bytes): (i64, i64) = (row.get(0), row.get(1));
     assert_eq!((texts, bytes), (2, i64::try_from(long.len() + new_run(1).source.len()).unwrap()));
     let row = sqlx::query("SELECT MAX(length(body)) FROM events").fetch_one(&raw).await.unwrap();
-    assert!(row.get::<i64, _>(0) < 2_000);
+    assert!(row.get::<i64, _>(0) < 3_000, "two events with a short text each");
 }
 
 #[tokio::test]
@@ -193,8 +196,8 @@ async fn lists_are_filtered_and_newest_first() {
         }
         let claim = journal.create(&run, "a", LEASE).await.unwrap();
         if number == 3 {
-            let ending = Ending { status: Status::Cancelled, result: Value::Null, at: at(50) };
-            journal.finish(&claim, &ending).await.unwrap();
+            let ending = Ending { status: Status::Cancelled, result: Arc::new(Value::Null), at: at(50) };
+            journal.finish(&claim, 0, &ending).await.unwrap();
         }
     }
     let journal: Arc<dyn Journal> = Arc::new(journal);
@@ -208,4 +211,95 @@ async fn lists_are_filtered_and_newest_first() {
     assert_eq!(ids(RunFilter { status: Some(Status::Cancelled), ..any() }).await, [run(3)]);
     assert_eq!(ids(RunFilter { since: Some(at(4)), ..any() }).await, [5, 4].map(run));
     assert_eq!(ids(RunFilter { before: Some(run(4)), limit: Some(2), ..any() }).await, [3, 2].map(run));
+}
+
+/// The rows of `events`, as the database has them.
+async fn rows(path: &std::path::Path) -> Vec<(i64, i64)> {
+    let raw = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let rows = sqlx::query("SELECT seq, count FROM events ORDER BY run, seq").fetch_all(&raw).await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+#[tokio::test]
+async fn what_is_written_while_nobody_waits_is_kept_in_order_and_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("windlass.db");
+    let journal = Sqlite::open(&path, &SqliteOptions::default()).await.unwrap();
+    let run = new_run(1);
+    let claim = Claim::first(run.id);
+    let created = journal.create(&run, "a", LEASE);
+    // Nobody waits for these: they are written all the same.
+    drop(journal.append(&claim, 0, journal::events([json!({"$text": "not a hash"}), json!("one")])));
+    drop(journal.append(&claim, 2, journal::events([json!("long ".repeat(1_000))])));
+    let ending = Ending { status: Status::Complete, result: Arc::new(json!(3)), at: at(9) };
+    let finished = journal.finish(&claim, 3, &ending);
+    let late = journal.append(&claim, 3, journal::events([json!("late")]));
+    assert_eq!(created.await.unwrap(), claim);
+    finished.await.unwrap();
+    assert!(matches!(late.await.unwrap_err(), StoreError::ClaimLost(_)));
+
+    let stored = journal.load(run.id).await.unwrap();
+    let whole = [json!({"$text": "not a hash"}), json!("one"), json!("long ".repeat(1_000))];
+    assert_eq!((stored.head.status, stored.head.events), (Status::Complete, 3));
+    assert_eq!((stored.events.as_slice(), stored.result), (whole.as_slice(), Some(json!(3))));
+    assert_eq!((stored.head.caller.as_deref(), stored.head.tenant.as_deref()), (Some("key"), Some("tenant")));
+    assert_eq!(rows(&path).await, [(0, 3)]);
+}
+
+#[tokio::test]
+async fn closing_waits_for_what_was_handed_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("windlass.db");
+    let journal = Sqlite::open(&path, &SqliteOptions::default()).await.unwrap();
+    for number in 1..=9 {
+        let run = new_run(number);
+        drop(journal.create(&run, "a", LEASE));
+        drop(journal.append(&Claim::first(run.id), 0, journal::events([json!(number)])));
+    }
+    journal.close().await;
+    assert_eq!(rows(&path).await, [(0, 1); 9]);
+    let late = journal.create(&new_run(10), "a", LEASE).await;
+    assert!(matches!(late.unwrap_err(), StoreError::Database { .. }));
+}
+
+#[tokio::test]
+async fn one_run_that_cannot_be_written_takes_no_other_with_it() {
+    let (journal, old) = with_run().await;
+    journal.append(&old, 0, journal::events([json!("old")])).await.unwrap();
+    let known = new_run(1);
+    let fresh = new_run(2);
+    let (first, second) = (Claim::first(known.id), Claim::first(fresh.id));
+    let writes = [
+        journal.append(&first, 7, journal::events([json!("out of step")])),
+        journal.append(&second, 0, journal::events([json!("before it is there")])),
+    ];
+    let [out_of_step, homeless] = writes.map(|write| async { write.await.unwrap_err() });
+    assert!(matches!(out_of_step.await, StoreError::OutOfStep { expected: 1, got: 7, .. }));
+    assert!(matches!(homeless.await, StoreError::ClaimLost(_)));
+
+    let doubled = journal.create(&known, "b", LEASE);
+    let created = journal.create(&fresh, "b", LEASE);
+    let appended = journal.append(&second, 0, journal::events([json!("new")]));
+    assert!(matches!(doubled.await.unwrap_err(), StoreError::KnownRun(id) if id == known.id));
+    created.await.unwrap();
+    appended.await.unwrap();
+    assert_eq!(journal.load(known.id).await.unwrap().events, [json!("old")]);
+    assert_eq!(journal.load(fresh.id).await.unwrap().events, [json!("new")]);
+}
+
+#[tokio::test]
+async fn journals_from_before_batches_are_read_and_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("windlass.db");
+    let journal = Sqlite::open(&path, &SqliteOptions::default()).await.unwrap();
+    let claim = journal.create(&new_run(1), "a", LEASE).await.unwrap();
+    let raw = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    for (seq, body) in [(0_i64, "[1,2]"), (1, "{\"event\":\"old\"}")] {
+        let insert = sqlx::query("INSERT INTO events (run, seq, body) VALUES (?, ?, ?)");
+        insert.bind(claim.run.as_bytes().to_vec()).bind(seq).bind(body).execute(&raw).await.unwrap();
+    }
+    journal.append(&claim, 2, journal::events([json!("new"), json!("er")])).await.unwrap();
+    let events = journal.load(claim.run).await.unwrap().events;
+    assert_eq!(events, [json!([1, 2]), json!({"event": "old"}), json!("new"), json!("er")]);
+    assert_eq!(rows(&path).await, [(0, 1), (1, 1), (2, 2)]);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use store::journal::{Ending, Journal, NewRun, RunFilter, Seize, Status, Wish};
+use store::journal::{self, Ending, Journal, NewRun, RunFilter, Seize, Status, Wish};
 use store::{Memory, Sqlite, StoreError};
 use types::{RunId, Timestamp};
 
@@ -17,15 +17,17 @@ fn at(seconds: i64) -> Timestamp {
 fn new_run(number: u8) -> NewRun {
     let id = RunId::new(at(i64::from(number)), [number; 10]);
     let (chain, source) = ("research".into(), "steps: {}".into());
-    NewRun { id, chain, source, inputs: json!({"n": number}), trace: id.into(), at: at(i64::from(number)) }
+    let (caller, tenant) = (Some("key".into()), Some("tenant".into()));
+    let at = at(i64::from(number));
+    NewRun { id, chain, source, inputs: json!({"n": number}), trace: id.into(), caller, tenant, at }
 }
 
 async fn keeps_the_rules(journal: &dyn Journal) {
     let run = new_run(1);
     let first = journal.create(&run, "a", LEASE).await.unwrap();
     assert!(matches!(journal.create(&run, "b", LEASE).await, Err(StoreError::KnownRun(_))));
-    journal.append(&first, 0, &[json!("one"), json!("two")]).await.unwrap();
-    let doubled = journal.append(&first, 1, &[json!("two")]).await;
+    journal.append(&first, 0, journal::events([json!("one"), json!("two")])).await.unwrap();
+    let doubled = journal.append(&first, 1, journal::events([json!("two")])).await;
     assert!(matches!(doubled, Err(StoreError::OutOfStep { expected: 2, got: 1, .. })));
 
     let wish = |now, seize| Wish { run: run.id, owner: "b".into(), now, lease: LEASE, seize };
@@ -34,17 +36,17 @@ async fn keeps_the_rules(journal: &dyn Journal) {
     journal.renew(&first, at(20), LEASE).await.unwrap();
     assert!(matches!(journal.claim(&wish(at(40), Seize::Expired)).await, Err(StoreError::Claimed { .. })));
     let second = journal.claim(&wish(at(60), Seize::Expired)).await.unwrap();
-    assert!(matches!(journal.append(&first, 2, &[json!("late")]).await, Err(StoreError::ClaimLost(_))));
+    assert!(matches!(journal.append(&first, 2, journal::events([json!("late")])).await, Err(StoreError::ClaimLost(_))));
 
-    let failed = Ending { status: Status::Failed, result: json!({"why": "x"}), at: at(61) };
-    journal.finish(&second, &failed).await.unwrap();
+    let failed = Ending { status: Status::Failed, result: Arc::new(json!({"why": "x"})), at: at(61) };
+    journal.finish(&second, 2, &failed).await.unwrap();
     let stored = journal.load(run.id).await.unwrap();
     assert_eq!((stored.head.status, stored.head.events, stored.head.held), (Status::Failed, 2, None));
     assert_eq!((stored.events, stored.result), (vec![json!("one"), json!("two")], Some(json!({"why": "x"}))));
 
     let third = journal.claim(&wish(at(62), Seize::Expired)).await.unwrap();
-    let well = Ending { status: Status::Complete, result: json!(1), at: at(63) };
-    journal.finish(&third, &well).await.unwrap();
+    let well = Ending { status: Status::Complete, result: Arc::new(json!(1)), at: at(63) };
+    journal.finish(&third, 2, &well).await.unwrap();
     assert!(matches!(journal.claim(&wish(at(99), Seize::Held)).await, Err(StoreError::Complete(_))));
     assert!(matches!(journal.load(new_run(9).id).await, Err(StoreError::UnknownRun(_))));
 

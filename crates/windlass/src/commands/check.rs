@@ -21,19 +21,20 @@ pub(crate) fn check(cli: &Cli, args: &Check) -> Result<(), Failure> {
         (files, _) => files.to_vec(),
     };
     let checked: Vec<_> = files.into_iter().map(|path| one(path, cli)).collect::<Result<_, Failure>>()?;
-    let bad = checked.iter().filter(|file| file.problems.is_some()).count();
+    let bad = checked.iter().filter(|file| !file.is_valid()).count();
     if cli.json {
         let list: Vec<_> = checked
             .iter()
-            .map(|file| json!({ "file": file.path, "kind": file.kind, "valid": file.problems.is_none(), "problems": file.problems }))
+            .map(|file| json!({ "file": file.path, "kind": file.kind, "valid": file.is_valid(), "problems": file.problems }))
             .collect();
         output::json(&list)?;
     } else {
         for file in &checked {
-            match &file.problems {
-                None if cli.quiet => {}
-                None => output::line(format_args!("{}: a valid {}", file.path.display(), file.kind)),
-                Some(report) => eprintln!("{report}"),
+            if let Some(report) = &file.problems {
+                eprintln!("{report}");
+            }
+            if file.is_valid() && !cli.quiet {
+                output::line(format_args!("{}: a valid {}", file.path.display(), file.kind));
             }
         }
     }
@@ -46,7 +47,14 @@ pub(crate) fn check(cli: &Cli, args: &Check) -> Result<(), Failure> {
 struct Checked {
     path: PathBuf,
     kind: &'static str,
+    /// Errors and warnings, if there are any.
     problems: Option<Report>,
+}
+
+impl Checked {
+    fn is_valid(&self) -> bool {
+        self.problems.as_ref().is_none_or(|report| report.errors == 0)
+    }
 }
 
 fn one(path: PathBuf, cli: &Cli) -> Result<Checked, Failure> {
@@ -54,7 +62,11 @@ fn one(path: PathBuf, cli: &Cli) -> Result<Checked, Failure> {
     let name = path.display().to_string();
     let source = Source { name: &name, text: &text };
     if is_chain(&text) {
-        return Ok(Checked { kind: "chain", problems: chain::parse(&source).err(), path });
+        let problems = match chain::parse_with_warnings(&source) {
+            Ok((_, warnings)) => Some(warnings).filter(|warnings| !warnings.problems.is_empty()),
+            Err(report) => Some(report),
+        };
+        return Ok(Checked { kind: "chain", problems, path });
     }
     let loaded = config::load(source, &setup::environment, &setup::overrides(cli));
     let problems = match loaded {

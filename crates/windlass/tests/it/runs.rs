@@ -136,6 +136,51 @@ async fn a_run_can_be_cancelled() {
 }
 
 #[tokio::test]
+async fn a_run_belongs_to_the_key_that_started_it() {
+    let keys = "
+keys:
+  first: { key: the-first-key-that-is-known, tenant: one }
+  second: { key: the-second-key-that-is-known, tenant: one }
+  chief: { key: the-chiefs-key-that-is-known, admin: true }
+";
+    let slow = SIMULATED.replace("output_tokens: 12", "first_token: 10m");
+    let house = House::new(&format!("{slow}{keys}"));
+    house.write("short.yaml", CHAIN);
+    let gateway = house.serve().await;
+    let (first, second, chief) =
+        ("the-first-key-that-is-known", "the-second-key-that-is-known", "the-chiefs-key-that-is-known");
+    let start = Ask::post("/api/v1/chains/short/runs", &json!({ "vars": { "topic": "t" }, "detach": true }));
+    let run = gateway.ask(start.key(first)).await.json()["run"].as_str().unwrap().to_owned();
+    let path = |more: &str| format!("/api/v1/runs/{run}{more}");
+    let nothing = gateway.ask(Ask::get("/api/v1/runs/run_018bcfe5680077078707070707070707").key(second)).await;
+    assert_eq!(nothing.status, 404, "{}", nothing.text());
+    for ask in [
+        Ask::get(path("")),
+        Ask::get(path("/events")),
+        Ask::post(path("/cancel"), &json!({})),
+    ] {
+        let refused = gateway.ask(ask.key(second)).await;
+        assert_eq!((refused.status, refused.code()), (404, nothing.code()), "{}", refused.text());
+    }
+    for key in [first, chief] {
+        let shown = gateway.ask(Ask::get(path("")).key(key)).await.json();
+        assert_eq!((&shown["run"]["caller"], &shown["run"]["tenant"]), (&json!("first"), &json!("one")));
+    }
+    let cancelled = gateway.ask(Ask::post(path("/cancel"), &json!({})).key(first)).await;
+    assert_eq!(cancelled.status, 200, "{}", cancelled.text());
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn check_warns_of_what_has_no_effect_yet() {
+    let house = house();
+    house.write("cached.yaml", "config: { enable_caching: true }\nprompts: [x]\n");
+    let said = house.run(&["check", "cached.yaml"]).await.well();
+    assert!(said.out.contains("a valid chain"), "{}", said.out);
+    assert!(said.err.contains("warning: ") && said.err.contains("answers are not cached"), "{}", said.err);
+}
+
+#[tokio::test]
 async fn the_example_is_answered_by_a_real_model() {
     let model = project().join(".cache/python/model");
     assert!(model.exists(), "{} is missing: `make setup` installs it", model.display());
