@@ -156,6 +156,11 @@ fn by_reason(said: &Said) -> Option<Fault> {
     if unknown.iter().any(|reason| said.names(reason)) || said.mentions(&["model identifier is invalid"]) {
         return Some(unknown_model(said));
     }
+    if said.names("FAILED_PRECONDITION") {
+        // Google's word for an account that may not be used from here, or not without billing.
+        let text = message(said, "the provider refuses this account or its use from here");
+        return Some(Fault::new(Kind::Permanent, Code::ProviderError, text).with_blame(Blame::Operator));
+    }
     if said.names("ModelNotReadyException") {
         let text = message(said, "the provider's model is not ready");
         return Some(Fault::new(Kind::Throttling, Code::ProviderError, text));

@@ -64,19 +64,22 @@ impl Reader {
             on(Said::Failed(rejection::in_stream(error.get())));
             return;
         }
+        let usage = chunk.usage_metadata.map(|figures| {
+            self.figures.update(figures);
+            self.figures.to_usage()
+        });
         if !std::mem::replace(&mut self.started, true) {
             let (id, model) =
                 (chunk.response_id.unwrap_or_default(), chunk.model_version.unwrap_or_default());
             self.id = id.0.clone().into_owned();
-            on(Said::Start { id, model, usage: None });
+            on(Said::Start { id, model, usage });
         }
         let alone = chunk.candidates.as_ref().is_none_or(Few::is_empty);
         for candidate in chunk.candidates.into_iter().flat_map(Few::into_iter) {
             self.candidate(candidate, &mut on);
         }
-        if let Some(figures) = chunk.usage_metadata {
-            self.figures.update(figures);
-            on(Said::Usage { usage: self.figures.to_usage(), alone });
+        if let Some(usage) = usage {
+            on(Said::Usage { usage, alone });
         }
         if self.choices.is_empty()
             && let Some(fault) = chunk.prompt_feedback.and_then(|feedback| feedback.blocked())

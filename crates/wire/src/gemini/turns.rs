@@ -32,9 +32,9 @@ pub(super) struct Instruction<'a> {
 pub(super) struct Turn<'a> {
     role: &'static str,
     parts: Vec<Part<'a>>,
-    /// How many of the first parts are results of tools.
+    /// Of the first parts, which are results of tools: the numbers of their calls.
     #[serde(skip)]
-    results: usize,
+    results: Vec<usize>,
 }
 
 /// Both.
@@ -44,19 +44,30 @@ pub(super) struct Conversation<'a> {
     pub(super) turns: Vec<Turn<'a>>,
 }
 
+impl<'a> Turn<'a> {
+    const fn of(role: &'static str, parts: Vec<Part<'a>>) -> Self {
+        Self { role, parts, results: Vec::new() }
+    }
+
+    const fn is_results(&self) -> bool {
+        !self.results.is_empty()
+    }
+}
+
 /// The conversation for a model.
 pub(super) fn conversation<'a>(
     messages: &'a [Message],
     model: Model<'_>,
     omit: &mut Omissions,
 ) -> Result<Conversation<'a>, Fault> {
-    let mut writer = Writer { model, omit, names: HashMap::new(), system: Vec::new(), turns: Vec::new() };
+    let mut writer =
+        Writer { model, omit, calls: HashMap::new(), called: 0, system: Vec::new(), turns: Vec::new() };
     for (place, message) in messages.iter().enumerate() {
         writer.message(&format!("messages[{place}]"), message)?;
     }
     let Writer { system, mut turns, .. } = writer;
     if turns.is_empty() && !system.is_empty() {
-        turns.push(Turn { role: "user", parts: system, results: 0 });
+        turns.push(Turn::of("user", system));
         return Ok(Conversation { instruction: None, turns });
     }
     if model.is_third() {
@@ -68,7 +79,7 @@ pub(super) fn conversation<'a>(
 
 /// From version 3 on, the first call of every step since the caller last spoke needs a signature.
 fn vouch(turns: &mut [Turn<'_>]) {
-    let steps = turns.iter_mut().rev().take_while(|turn| turn.role == "model" || turn.results > 0);
+    let steps = turns.iter_mut().rev().take_while(|turn| turn.role == "model" || turn.is_results());
     for turn in steps {
         if let Some(call) = turn.parts.iter_mut().find(|part| part.function_call.is_some()) {
             call.thought_signature.get_or_insert(signature::NONE);
@@ -79,8 +90,10 @@ fn vouch(turns: &mut [Turn<'_>]) {
 struct Writer<'a, 'w> {
     model: Model<'w>,
     omit: &'w mut Omissions,
-    /// Names of the tools called so far, by the calls' ids: a result has to say its tool's name.
-    names: HashMap<&'a str, &'a str>,
+    /// Names of the tools called so far and the numbers of the calls, by their ids: a result has to say its
+    /// tool's name, and models that do not look at ids go by the order.
+    calls: HashMap<&'a str, (&'a str, usize)>,
+    called: usize,
     system: Vec<Part<'a>>,
     turns: Vec<Turn<'a>>,
 }
@@ -99,7 +112,7 @@ impl<'a> Writer<'a, '_> {
             Role::User => {
                 let parts = self.spoken(path, &message.parts, false)?;
                 if !parts.is_empty() {
-                    self.turns.push(Turn { role: "user", parts, results: 0 });
+                    self.turns.push(Turn::of("user", parts));
                 }
             }
             Role::Assistant => {
@@ -107,7 +120,7 @@ impl<'a> Writer<'a, '_> {
                 match self.turns.last_mut().filter(|last| last.role == "model") {
                     Some(last) => last.parts.append(&mut parts),
                     None if parts.is_empty() => {}
-                    None => self.turns.push(Turn { role: "model", parts, results: 0 }),
+                    None => self.turns.push(Turn::of("model", parts)),
                 }
             }
             Role::Tool => self.results(path, message)?,
@@ -151,6 +164,20 @@ impl<'a> Writer<'a, '_> {
         // The signature that waits for its part.
         let mut waiting = None;
         for (at, part) in parts.iter().enumerate() {
+            if let Some((text, signature)) = signed_thought(part) {
+                let own = match signed(signature) {
+                    Signed::Foreign => continue,
+                    Signed::Thought(own) => Some(own),
+                    Signed::Next(next) => {
+                        out.extend(waiting.replace(next).map(empty));
+                        None
+                    }
+                };
+                if !text.is_empty() || own.is_some() {
+                    out.push(Part { thought: true, thought_signature: own, ..Part::text(text) });
+                }
+                continue;
+            }
             let mut written = match part {
                 Said::Text { text } | Said::Refusal { text } if !text.is_empty() => Part::text(text),
                 Said::Image(image) => media::image(image),
@@ -160,22 +187,9 @@ impl<'a> Writer<'a, '_> {
                     let args = input(arguments)
                         .ok_or_else(|| bad(&place, format!("`{place}` must be the text of a JSON object")))?;
                     calls += 1;
-                    self.names.insert(id, name);
+                    self.called += 1;
+                    self.calls.insert(id, (name, self.called));
                     Part { function_call: Some(FunctionCall { id, name, args }), ..Part::default() }
-                }
-                Said::Thinking { text, signature: Some(signature) } => {
-                    let own = match signed(signature) {
-                        Signed::Foreign => continue,
-                        Signed::Thought(own) => Some(own),
-                        Signed::Next(next) => {
-                            out.extend(waiting.replace(next).map(empty));
-                            None
-                        }
-                    };
-                    if !text.is_empty() || own.is_some() {
-                        out.push(Part { thought: true, thought_signature: own, ..Part::text(text) });
-                    }
-                    continue;
                 }
                 Said::Document(_) | Said::ToolResult { .. } => {
                     self.omit
@@ -203,10 +217,8 @@ impl<'a> Writer<'a, '_> {
     fn belongs_to_call(&self, parts: &[Said]) -> bool {
         let next = parts.iter().find(|part| match part {
             Said::ToolCall { .. } => true,
-            Said::Thinking { signature: Some(signature), .. } => {
-                matches!(signed(signature), Signed::Next(_))
-            }
-            _ => false,
+            part => signed_thought(part)
+                .is_some_and(|(_, signature)| matches!(signed(signature), Signed::Next(_))),
         });
         self.model.is_third() && matches!(next, Some(Said::ToolCall { .. }))
     }
@@ -221,8 +233,8 @@ impl<'a> Writer<'a, '_> {
                     continue;
                 }
             };
-            let known = self.names.get(id.as_str()).copied().or(message.name.as_deref());
-            let name = known.ok_or_else(|| {
+            let named = || Some((message.name.as_deref()?, self.called));
+            let (name, number) = self.calls.get(id.as_str()).copied().or_else(named).ok_or_else(|| {
                 let place = format!("{path}.tool_call_id");
                 bad(&place, format!("`{place}` is the id of no tool call before it"))
             })?;
@@ -231,7 +243,7 @@ impl<'a> Writer<'a, '_> {
             let (within, beside) =
                 media.into_iter().partition(|part| self.model.is_third() && part.inline_data.is_some());
             let function_response = Some(FunctionResponse { id, name, response, parts: within });
-            self.push_result(Part { function_response, ..Part::default() }, beside);
+            self.push_result(number, Part { function_response, ..Part::default() }, beside);
         }
         Ok(())
     }
@@ -267,16 +279,27 @@ impl<'a> Writer<'a, '_> {
         Ok((text, media))
     }
 
-    /// Results first, behind them what models before version 3 do not take inside of a result.
-    fn push_result(&mut self, result: Part<'a>, beside: Vec<Part<'a>>) {
-        if self.turns.last().is_none_or(|last| last.results == 0) {
-            self.turns.push(Turn { role: "user", parts: Vec::new(), results: 0 });
+    /// Results first, in the order of their calls; behind them what models before version 3 do not take inside
+    /// of a result.
+    fn push_result(&mut self, number: usize, result: Part<'a>, beside: Vec<Part<'a>>) {
+        if !self.turns.last().is_some_and(Turn::is_results) {
+            self.turns.push(Turn::of("user", Vec::new()));
         }
         if let Some(turn) = self.turns.last_mut() {
-            turn.parts.insert(turn.results, result);
-            turn.results += 1;
+            let place = turn.results.partition_point(|before| *before <= number);
+            turn.results.insert(place, number);
+            turn.parts.insert(place, result);
             turn.parts.extend(beside);
         }
+    }
+}
+
+/// Reasoning with a signature. One without text comes as hidden reasoning from callers of OpenAI's Responses.
+fn signed_thought(part: &Said) -> Option<(&str, &str)> {
+    match part {
+        Said::Thinking { text, signature: Some(signature) } => Some((text, signature)),
+        Said::HiddenThinking { data } => Some(("", data)),
+        _ => None,
     }
 }
 
