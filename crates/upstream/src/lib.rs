@@ -18,6 +18,7 @@ pub mod local;
 mod origin;
 mod provider;
 mod request;
+mod sigv4;
 pub mod simulated;
 mod tls;
 
@@ -26,4 +27,5 @@ pub use http::{Http, HttpVersion, Settings};
 pub use local::Local;
 pub use origin::{Origin, ParseOriginError};
 pub use provider::{Family, Provider, Transport};
+pub use sigv4::{Keys, Signer};
 pub use simulated::Simulated;
