@@ -24,7 +24,7 @@ pub use sift::Sift;
 pub struct Seen {
     /// Content has come, in this piece or before: the stream is committed.
     pub content: bool,
-    /// The end marker has come: `[DONE]` or `message_stop`.
+    /// The end marker has come: `[DONE]`, `message_stop`, or the last event of a response.
     pub complete: bool,
     /// The provider reported an error inside the stream.
     pub failed: Option<Fault>,
@@ -57,6 +57,7 @@ impl Watch {
     pub fn finish(&mut self) -> Result<Seen, Fault> {
         let Self { scanner, eye } = self;
         scanner.finish(|event| drop(eye.look(event)));
+        eye.end();
         if eye.complete || eye.failed.is_some() { Ok(eye.seen()) } else { Err(cut()) }
     }
 
@@ -150,6 +151,22 @@ impl Eye {
             return Ok(Event::Other);
         }
         self.read(event)
+    }
+
+    /// The stream has ended, which in a dialect without end marker may say that it is whole.
+    fn end(&mut self) {
+        let Self { reader, stop, events, complete, failed, .. } = self;
+        if *complete || failed.is_some() {
+            return;
+        }
+        reader.finish(|said: Said<'_, Len>| match said {
+            Said::Stop { stop: why, .. } => {
+                *events += 1;
+                stop.get_or_insert(why);
+            }
+            Said::Done => *complete = true,
+            _ => {}
+        });
     }
 
     fn read(&mut self, event: SseEvent<'_>) -> Result<Event, Fault> {

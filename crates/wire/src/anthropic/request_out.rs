@@ -12,6 +12,7 @@ use types::chat::{Format, Message, Part, Reasoning, Request, Role, Tool, ToolCho
 
 use super::block::{Block, document_block, input, source};
 use crate::fields::bad;
+use crate::gemini::signature::is_gemini;
 use crate::omission::Omissions;
 
 /// What `max_tokens` is where the caller did not say: Anthropic's dialect must have one.
@@ -151,10 +152,11 @@ fn blocks<'a>(path: &str, message: &'a Message, omit: &mut Omissions) -> Result<
                 let (tool_use_id, is_error) = (id, *failed);
                 out.push(Block::ToolResult { tool_use_id, content, is_error, cache_control: None });
             }
-            Part::Thinking { text, signature: Some(signature) } => {
+            Part::Thinking { text, signature: Some(signature) } if !is_gemini(signature) => {
                 out.push(Block::Thinking { thinking: text, signature });
             }
-            Part::Thinking { signature: None, .. } => {}
+            Part::Thinking { .. } => {}
+            Part::HiddenThinking { data } if is_gemini(data) => {}
             Part::HiddenThinking { data } => out.push(Block::RedactedThinking { data }),
         }
     }
