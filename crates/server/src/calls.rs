@@ -44,9 +44,9 @@ async fn read(engine: &Engine, dialect: Dialect, request: Request<Incoming>) -> 
         return Err(Fault::new(Kind::Validation, Code::BadHeaders, message)
             .with_hint("send fewer or shorter headers; the operator sets server.max_header"));
     }
-    let head = head::read(&parts.headers)?;
+    let mut head = head::read(&parts.headers)?;
     // Before the body: a stranger's bytes are not worth reading.
-    engine.identify(&head)?;
+    head.who = Some(engine.identify(&head)?);
     let limits = body::Limits { max: config.server.max_body, idle: config.server.body_timeout };
     let body = body::read(incoming, limits).await?;
     Ok(Inbound { dialect, body, head })

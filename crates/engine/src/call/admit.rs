@@ -26,6 +26,8 @@ pub struct Head {
     pub passed: Vec<(HeaderName, HeaderValue)>,
     /// The chain step that this call is. Steps were admitted with their run.
     pub step: Option<Step>,
+    /// Who it is, where [`Engine::identify`] was asked before: a key is digested once a call.
+    pub who: Option<Who>,
     /// Whether the operator calls, from the command line or the library: whoever can read the configuration
     /// needs no key of it.
     pub operator: bool,
@@ -71,6 +73,9 @@ impl Engine {
     pub fn identify(&self, head: &Head) -> Result<Who, Fault> {
         if let Some(step) = &head.step {
             return Ok(step.who.clone());
+        }
+        if let Some(who) = &head.who {
+            return Ok(who.clone());
         }
         let snapshot = self.snapshot();
         if head.operator || !snapshot.needs_key() {
