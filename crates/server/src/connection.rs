@@ -1,15 +1,17 @@
 //! One caller's connection.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 
+use crate::closing::Closing;
 use crate::patience::Patient;
 use crate::service::Service;
 
@@ -34,12 +36,13 @@ impl From<&config::Server> for Settings {
 /// The least buffer that hyper takes.
 const MIN_BUFFER: usize = 8 << 10;
 
-/// Serves a connection until it ends; once `finish` is cancelled, until nothing is in flight on it.
+/// Serves a connection until it ends; once it is asked to finish, until nothing is in flight on it or it is
+/// cut off.
 pub(crate) async fn serve(
     stream: TcpStream,
     service: Arc<Service>,
     settings: Settings,
-    finish: CancellationToken,
+    closing: Arc<Closing>,
 ) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -58,11 +61,18 @@ pub(crate) async fn serve(
         async move { service.answer(request).await }
     });
     let mut connection = pin!(builder.serve_connection(io, answer));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = finish.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut finish = pin!(closing.finish.told());
+    let ended = poll_fn(|cx| match connection.as_mut().poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending => finish.as_mut().poll(cx).map(|()| None),
+    });
+    let ended = if let Some(ended) = ended.await {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = connection => ended,
+            () = closing.cut.told() => return,
         }
     };
     if let Err(error) = ended {

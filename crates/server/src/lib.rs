@@ -5,6 +5,7 @@
 
 mod body;
 mod calls;
+mod closing;
 mod connection;
 mod head;
 mod health;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use engine::Engine;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::closing::Closing;
 use crate::connection;
 use crate::service::Service;
 
@@ -49,10 +49,7 @@ pub struct Server {
     service: Arc<Service>,
     settings: connection::Settings,
     connections: TaskTracker,
-    /// Asks connections to end once they have nothing in flight.
-    finish: CancellationToken,
-    /// Cuts connections off.
-    cut: CancellationToken,
+    closing: Arc<Closing>,
 }
 
 impl Server {
@@ -69,8 +66,7 @@ impl Server {
             settings: connection::Settings::from(&config.server),
             service: Arc::new(Service::new(engine)),
             connections: TaskTracker::new(),
-            finish: CancellationToken::new(),
-            cut: CancellationToken::new(),
+            closing: Arc::default(),
         })
     }
 
@@ -87,8 +83,8 @@ impl Server {
             () = self.accept() => {}
         }
         self.connections.close();
-        self.finish.cancel();
-        Rest { connections: self.connections, cut: self.cut }
+        self.closing.finish.say();
+        Rest { connections: self.connections, closing: self.closing }
     }
 
     /// Never returns.
@@ -111,14 +107,8 @@ impl Server {
             tracing::debug!(%error, "a connection ended before it began");
             return;
         }
-        let serve = connection::serve(stream, Arc::clone(&self.service), self.settings, self.finish.clone());
-        let cut = self.cut.clone();
-        self.connections.spawn(async move {
-            tokio::select! {
-                () = cut.cancelled() => {}
-                () = serve => {}
-            }
-        });
+        let (service, closing) = (Arc::clone(&self.service), Arc::clone(&self.closing));
+        self.connections.spawn(connection::serve(stream, service, self.settings, closing));
     }
 }
 
@@ -126,7 +116,7 @@ impl Server {
 #[derive(Debug)]
 pub struct Rest {
     connections: TaskTracker,
-    cut: CancellationToken,
+    closing: Arc<Closing>,
 }
 
 impl Rest {
@@ -134,7 +124,7 @@ impl Rest {
     pub async fn cut(self) {
         // A call is over, and its row written, before its caller has read all of it.
         let _ = tokio::time::timeout(LAST_BYTES, self.connections.wait()).await;
-        self.cut.cancel();
+        self.closing.cut.say();
         self.connections.wait().await;
     }
 }
