@@ -62,30 +62,47 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 const YES: HeaderValue = HeaderValue::from_static("true");
 
+// Checked when compiled: `from_static` in a function would look at each letter with every call.
+const CALL: HeaderName = HeaderName::from_static("x-windlass-call");
+const PROVIDER: HeaderName = HeaderName::from_static("x-windlass-provider");
+const MODEL: HeaderName = HeaderName::from_static("x-windlass-model");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-windlass-attempts");
+const FALLBACK: HeaderName = HeaderName::from_static("x-windlass-fallback");
+const SIMULATED: HeaderName = HeaderName::from_static("x-windlass-simulated");
+const COST: HeaderName = HeaderName::from_static("x-windlass-cost");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// Room for all headers of an answer, so that the map does not grow.
+const HEADERS: usize = 12;
+
 /// The response to a call that was answered.
 pub(crate) fn answered(answered: Answered) -> Response<ReplyBody> {
     match answered {
         Answered::Whole(whole) => {
-            let mut response = Response::new(ReplyBody::Whole(Full::new(whole.body)));
-            response.headers_mut().insert(CONTENT_TYPE, JSON);
-            tell(response.headers_mut(), &whole.about);
+            let mut headers = HeaderMap::with_capacity(HEADERS);
+            headers.insert(CONTENT_TYPE, JSON);
+            tell(&mut headers, whole.about);
             if let Some(cost) = whole.cost {
-                put(response.headers_mut(), "x-windlass-cost", &cost.to_string());
+                put(&mut headers, COST, cost.to_string());
             }
-            response
+            response(headers, ReplyBody::Whole(Full::new(whole.body)))
         }
         Answered::Stream(relay) => {
-            let mut headers = HeaderMap::with_capacity(12);
+            let mut headers = HeaderMap::with_capacity(HEADERS);
             headers.insert(CONTENT_TYPE, EVENTS);
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             // nginx in front of us would otherwise hold the events back.
-            headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-            tell(&mut headers, &relay.about);
-            let mut response = Response::new(ReplyBody::Stream(relay));
-            *response.headers_mut() = headers;
-            response
+            headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+            tell(&mut headers, relay.about.clone());
+            response(headers, ReplyBody::Stream(relay))
         }
     }
+}
+
+fn response(headers: HeaderMap, body: ReplyBody) -> Response<ReplyBody> {
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    response
 }
 
 /// The response to a call that was not answered.
@@ -108,33 +125,38 @@ pub(crate) fn fault(dialect: Dialect, fault: &Fault, call: Option<CallId>) -> Re
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if let Some(call) = call {
-        put(headers, "x-windlass-call", &call.to_string());
-        put(headers, "x-request-id", &call.to_string());
+        let id = named(call);
+        headers.insert(CALL, id.clone());
+        headers.insert(REQUEST_ID, id);
     }
     response
 }
 
-fn tell(headers: &mut HeaderMap, about: &About) {
-    let call = about.call.to_string();
-    put(headers, "x-windlass-call", &call);
-    put(headers, "x-windlass-provider", &about.provider);
-    put(headers, "x-windlass-model", &about.model);
-    headers.insert(HeaderName::from_static("x-windlass-attempts"), HeaderValue::from(about.attempts));
+fn tell(headers: &mut HeaderMap, about: About) {
+    let call = named(about.call);
+    headers.insert(REQUEST_ID, about.request_id.unwrap_or_else(|| call.clone()));
+    headers.insert(CALL, call);
+    put(headers, PROVIDER, &*about.provider);
+    put(headers, MODEL, &*about.model);
+    headers.insert(ATTEMPTS, HeaderValue::from(about.attempts));
     if about.fallback {
-        headers.insert(HeaderName::from_static("x-windlass-fallback"), YES);
+        headers.insert(FALLBACK, YES);
     }
     if about.simulated {
-        headers.insert(HeaderName::from_static("x-windlass-simulated"), YES);
-    }
-    match &about.request_id {
-        Some(id) => _ = headers.insert(HeaderName::from_static("x-request-id"), id.clone()),
-        None => put(headers, "x-request-id", &call),
+        headers.insert(SIMULATED, YES);
     }
 }
 
-fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+/// A call's name; cheap to clone.
+fn named(call: CallId) -> HeaderValue {
+    let bytes = Bytes::from(call.to_string());
+    // An id is letters, digits and an underscore.
+    HeaderValue::from_maybe_shared(bytes).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: impl TryInto<HeaderValue>) {
     // A model's name may hold what no header can: then the header is left out.
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(HeaderName::from_static(name), value);
+    if let Ok(value) = value.try_into() {
+        headers.insert(name, value);
     }
 }
