@@ -123,7 +123,10 @@ impl Spool {
                     if let Some(record) = Record::find(&bytes[json]) {
                         rows.push(record);
                     } else {
-                        tracing::error!(segment = number, "a row of the ledger's spool is not for this version");
+                        tracing::error!(
+                            segment = number,
+                            "a row of the ledger's spool is not for this version"
+                        );
                         self.state().note_damage(number, start..to);
                     }
                 }

@@ -61,7 +61,8 @@ impl Ledger for Sqlite {
             }
             let query = query.build().persistent(false);
             let rows = query.fetch_all(&self.read).await.map_err(StoreError::database("read the ledger"))?;
-            let line = |row| SqliteRow::try_get::<&str, _>(row, 0).map_err(StoreError::database("read a row"));
+            let line =
+                |row| SqliteRow::try_get::<&str, _>(row, 0).map_err(StoreError::database("read a row"));
             rows.iter().map(|row| record::read(line(row)?)).collect()
         })
     }

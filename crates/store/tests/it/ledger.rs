@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use store::ledger::{Filter, Group, Inserted, Ledger, Order, Total};
-use store::sqlite::{Durability, SqliteOptions};
 use store::spool::SpoolOptions;
+use store::sqlite::{Durability, SqliteOptions};
 use store::{Record, Spool, Sqlite, StoreError};
 use types::ledger::{Outcome, Row};
 use types::{Code, Dialect, Kind, Money, RunId, Timestamp, Timing, TraceId, Usage, UsageSource};
