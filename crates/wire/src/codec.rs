@@ -138,7 +138,11 @@ pub fn decode_answer(dialect: Dialect, body: &[u8]) -> Result<Answer, Fault> {
         Dialect::BedrockConverse => bedrock::answer::decode(raw),
         Dialect::OpenaiEmbeddings => return Err(no_chat()),
     };
-    answer.map_err(|fault| reported_error(raw.get()).unwrap_or_else(|| bad_answer(&fault)))
+    answer.map_err(|fault| match fault.code {
+        // What Gemini says of a prompt that it refused is an answer, and has no `error`.
+        Code::ContentFiltered => fault,
+        _ => reported_error(raw.get()).unwrap_or_else(|| bad_answer(&fault)),
+    })
 }
 
 /// Writes a whole answer in a caller's dialect. Gemini's and Bedrock's are no caller's: they are written as
@@ -160,6 +164,7 @@ pub fn encode_answer(dialect: Dialect, answer: &Answer, meta: &AnswerMeta<'_>) -
 pub fn answer_usage(dialect: Dialect, body: &[u8]) -> Result<Option<Usage>, Fault> {
     #[derive(Deserialize)]
     struct Whole<'a, F> {
+        #[serde(alias = "usageMetadata")]
         usage: Option<F>,
         #[serde(borrow)]
         error: Option<&'a RawValue>,
@@ -185,7 +190,8 @@ pub fn answer_usage(dialect: Dialect, body: &[u8]) -> Result<Option<Usage>, Faul
         Dialect::BedrockConverse => {
             look::<bedrock::usage::Figures<'_>>(body)?.map(|figures| figures.to_usage())
         }
-        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings | Dialect::GeminiContent => {
+        Dialect::GeminiContent => look::<gemini::usage::Figures>(body)?.map(|figures| figures.to_usage()),
+        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => {
             look::<openai::usage::Figures>(body)?.map(|figures| figures.to_usage())
         }
     })

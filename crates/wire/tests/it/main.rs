@@ -9,6 +9,12 @@ mod bodies;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod gemini;
+#[cfg(test)]
+mod gemini_answers;
+#[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod streams;
