@@ -1,91 +1,93 @@
-//! The attempt machine: every retry and every fallback of a call is decided here and nowhere else, so they
-//! cannot multiply across layers.
+//! The attempt machine: every retry, every fallback and every backup of a call is decided here and nowhere
+//! else, so they cannot multiply across layers.
 //!
-//! The machine is told what happened and says what to do next: [`Machine::next`]. It sends nothing, sleeps
-//! nowhere and knows the time only from its driver.
+//! The machine is told what happened and says what to do next: [`Machine::next_with`]. It sends nothing,
+//! sleeps nowhere and knows the time only from its driver. What it must ask for (retry budgets, breakers,
+//! hedging) it asks through [`Allowances`].
 //!
 //! ```text
 //!          ┌──────── Failed, again ◀─────────────┐
 //! Start ─▶ Send ─▶ Committed ─▶ Emit ─▶ Completed ─▶ Finish
 //!            │         └──────── Failed ──────────▶ Finish (cut; never tried again)
-//!            └─ Failed ─▶ Sleep ─▶ Woke ─▶ Send │ Send to the next target │ Finish
+//!            └─ Failed ─▶ Sleep ─▶ Woke ─▶ Send │ Send to another target │ Finish
 //! ```
+//!
+//! A backup runs beside an attempt, so it is no step of its own. At [`Send::hedge_at`] the driver calls
+//! [`Machine::slow`], and sends what that returns without stopping the first. If one of the two fails it says
+//! so with [`Machine::fell`] and waits for the other; the first content of either is [`Event::Committed`], and
+//! the driver cancels the loser.
+//!
+//! Invariants: attempts ≤ targets × tries of the policy; a target that was left is never asked again; at most
+//! one backup; nothing begins at or after the deadline; after the first content nothing is tried again.
 
+mod allowances;
+mod route;
+mod step;
+mod verdict;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use types::{Code, Fault, Kind, Moment, Progress, Retry};
+use types::{Code, Fault, Kind, Moment, Retry};
+
+pub use allowances::{Allowances, Unlimited};
+use route::MOST_TARGETS;
+pub use route::{Cause, Causes, Filtered, Route, Target};
+pub use step::{Event, Role, Send, Step};
+use verdict::{Verdict, judge};
 
 use crate::{Timeouts, retry};
 
-/// What happened.
+/// An attempt that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Running {
+    target: usize,
+    attempt: u16,
+    tries: u16,
+    role: Role,
+}
+
+/// How far the call is.
 #[derive(Clone, Debug)]
-pub enum Event {
-    /// The call begins.
-    Start,
-    /// The wait that was asked for is over.
-    Woke,
-    /// The first content of a stream is here: from now on the caller sees this attempt.
+enum Phase {
+    Fresh,
+    Running(Running),
+    /// The second is the backup.
+    Paired(Running, Running),
+    /// Before another try of the same target; the fault that led to it.
+    Waiting(Running, Fault),
+    /// The caller sees it.
     Committed,
-    /// The attempt brought its whole answer.
-    Completed,
-    /// The attempt failed.
-    Failed(Fault),
-}
-
-/// What to do now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Ask a target.
-    Send(Send),
-    /// Do nothing until then, and come back with [`Event::Woke`].
-    Sleep(Moment),
-    /// Pass the stream on to the caller.
-    Emit,
-    /// The call is over.
-    Finish(Result<(), Fault>),
-}
-
-/// One attempt to make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Send {
-    /// Which target of the route, from 0.
-    pub target: usize,
-    /// The attempt's number in the call, from 1.
-    pub attempt: u16,
-    /// The connection must stand by then.
-    pub connect_by: Moment,
-    /// A stream must have brought content by then.
-    pub first_token_by: Moment,
-    /// The longest silence.
-    pub idle: Duration,
-    /// The call's end: nothing goes on after it.
-    pub total_by: Moment,
-}
-
-/// What a failure leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// Give up: no target would do better.
-    GiveUp,
-    /// This target will not do it; another one may.
-    Next,
-    /// The same target may do it next time.
-    Again,
+    Over,
 }
 
 /// The state of one call's attempts.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    targets: usize,
-    retry: retry::Policy,
+    route: Arc<Route>,
+    /// Instead of the route's, for all kinds of fault.
+    retry: Option<retry::Policy>,
     timeouts: Timeouts,
     total_by: Moment,
-    target: usize,
-    tries_here: u16,
+    preferred: Option<usize>,
+    needed_tokens: Option<u64>,
+    phase: Phase,
     attempts: u16,
-    committed: bool,
-    finished: bool,
+    hedged: bool,
+    /// Targets that are not asked again, one bit each.
+    left: u64,
+    met: Causes,
+    /// Contexts of at most so many tokens were too small.
+    too_small: Option<u64>,
     random: u64,
+}
+
+/// What a look along the route found.
+enum Pick {
+    Target(usize),
+    /// Only targets whose breakers are open: the first of them, and when one of them may be asked.
+    Closed(usize, Moment),
+    None,
 }
 
 impl Machine {
@@ -95,22 +97,57 @@ impl Machine {
         targets: usize,
         retry: retry::Policy,
         timeouts: Timeouts,
+        clock: (Moment, Option<Moment>),
+        seed: u64,
+    ) -> Self {
+        Self::on(Arc::new(Route::plain(targets, retry)), timeouts, clock, seed)
+    }
+
+    /// A machine for a call on `route` that began at `now`; the rest as for [`Machine::new`].
+    pub fn on(
+        route: Arc<Route>,
+        timeouts: Timeouts,
         (now, deadline): (Moment, Option<Moment>),
         seed: u64,
     ) -> Self {
         let total_by = now + timeouts.total;
         Self {
-            targets,
-            retry,
+            route,
+            retry: None,
             timeouts,
             total_by: deadline.map_or(total_by, |by| by.min(total_by)),
-            target: 0,
-            tries_here: 0,
+            preferred: None,
+            needed_tokens: None,
+            phase: Phase::Fresh,
             attempts: 0,
-            committed: false,
-            finished: false,
+            hedged: false,
+            left: 0,
+            met: Causes::NONE,
+            too_small: None,
             random: seed,
         }
+    }
+
+    /// With the call's own retry policy instead of the route's.
+    #[must_use]
+    pub fn retrying(mut self, retry: retry::Policy) -> Self {
+        self.retry = Some(retry);
+        self
+    }
+
+    /// With a target to be asked before others of its priority: what the balance chose.
+    #[must_use]
+    pub fn preferring(mut self, target: usize) -> Self {
+        self.preferred = Some(target);
+        self
+    }
+
+    /// With the tokens that the call is expected to need: after a target of unknown context was too small,
+    /// one that holds as many is large enough.
+    #[must_use]
+    pub fn needing(mut self, tokens: u64) -> Self {
+        self.needed_tokens = Some(tokens);
+        self
     }
 
     /// Attempts made so far.
@@ -123,82 +160,225 @@ impl Machine {
         self.total_by
     }
 
-    /// The next step. After `Finish` every further event gives the same kind of end.
+    /// Why the call has left targets so far.
+    pub const fn met(&self) -> Causes {
+        self.met
+    }
+
+    /// [`Machine::next_with`] where everything is allowed.
     pub fn next(&mut self, event: Event, now: Moment) -> Step {
-        match event {
-            _ if self.finished => Step::Finish(Err(Fault::internal("the call was already over"))),
-            Event::Start | Event::Woke => self.send(now),
-            Event::Committed => {
-                self.committed = true;
+        self.next_with(event, now, &mut Unlimited)
+    }
+
+    /// The next step. After `Finish` every further event gives the same kind of end.
+    pub fn next_with(&mut self, event: Event, now: Moment, allow: &mut impl Allowances) -> Step {
+        match (event, std::mem::replace(&mut self.phase, Phase::Over)) {
+            (_, Phase::Over) => Step::Finish(Err(Fault::internal("the call was already over"))),
+            (Event::Completed, _) => Step::Finish(Ok(())),
+            (Event::Committed, _) => {
+                self.phase = Phase::Committed;
                 Step::Emit
             }
-            Event::Completed => self.finish(Ok(())),
-            Event::Failed(fault) => self.failed(fault, now),
+            (Event::Failed(fault), Phase::Running(running)) => self.failed(running, fault, now, allow),
+            (Event::Failed(fault), Phase::Paired(first, backup)) => {
+                self.leave(first.target);
+                self.failed(backup, fault, now, allow)
+            }
+            (Event::Failed(fault), _) => Step::Finish(Err(fault)),
+            (_, Phase::Waiting(running, fault)) => self.again(running, fault, now, allow),
+            (_, _) => self.walk(None, now, allow),
         }
     }
 
-    fn finish(&mut self, end: Result<(), Fault>) -> Step {
-        self.finished = true;
-        Step::Finish(end)
+    /// The attempt that runs has brought no content by its `hedge_at`. What to send beside it, if anything.
+    pub fn slow(&mut self, now: Moment, allow: &mut impl Allowances) -> Option<Send> {
+        let Phase::Running(first) = self.phase else { return None };
+        if self.hedged || now >= self.total_by {
+            return None;
+        }
+        let Pick::Target(target) = self.pick(now, 1 << (first.target % MOST_TARGETS), allow) else {
+            return None;
+        };
+        if !allow.hedge(target, now) {
+            return None;
+        }
+        self.hedged = true;
+        let send = self.send(target, Role::Backup, now, allow);
+        let backup = Running { target, attempt: send.attempt, tries: 1, role: Role::Backup };
+        self.phase = Phase::Paired(first, backup);
+        Some(send)
     }
 
-    fn send(&mut self, now: Moment) -> Step {
-        if self.target >= self.targets {
-            return self.finish(Err(Fault::internal("a route without targets was planned")));
-        }
-        if now >= self.total_by {
-            return self.finish(Err(self.out_of_time()));
-        }
-        self.attempts = self.attempts.saturating_add(1);
-        self.tries_here = self.tries_here.saturating_add(1);
-        Step::Send(Send {
-            target: self.target,
-            attempt: self.attempts,
-            connect_by: (now + self.timeouts.connect).min(self.total_by),
-            first_token_by: (now + self.timeouts.first_token).min(self.total_by),
-            idle: self.timeouts.idle,
-            total_by: self.total_by,
-        })
+    /// One of two running attempts failed; the other goes on, and what happens next is about that one.
+    pub fn fell(&mut self, attempt: u16, fault: &Fault) {
+        let Phase::Paired(first, backup) = self.phase else { return };
+        let (fallen, other) = if attempt == backup.attempt { (backup, first) } else { (first, backup) };
+        self.met = self.met.with(Cause::of(fault));
+        self.leave(fallen.target);
+        self.phase = Phase::Running(other);
     }
 
-    fn failed(&mut self, fault: Fault, now: Moment) -> Step {
-        if self.committed {
-            return self.finish(Err(fault));
-        }
+    fn failed(&mut self, at: Running, fault: Fault, now: Moment, allow: &mut impl Allowances) -> Step {
+        self.met = self.met.with(Cause::of(&fault));
         match judge(&fault) {
-            Verdict::GiveUp => self.finish(Err(fault)),
-            Verdict::Next => self.next_target(fault, now),
-            Verdict::Again if self.tries_here >= self.retry.attempts => self.next_target(fault, now),
-            Verdict::Again => self.wait(fault, now),
+            Verdict::Filtered if self.route.filtered == Filtered::RouteAround => {}
+            Verdict::GiveUp | Verdict::Filtered => return Step::Finish(Err(fault)),
+            Verdict::Larger => {
+                let held = self.route.targets.get(at.target).and_then(|target| target.context_tokens);
+                let least = held.or_else(|| self.needed_tokens.map(|need| need.saturating_sub(1)));
+                // Without a number no context is known to be larger.
+                self.too_small = Some(self.too_small.max(least).unwrap_or(u64::MAX));
+            }
+            Verdict::Next => {}
+            Verdict::Again => {
+                if let Some(until) = self.wait(at, &fault, now, allow) {
+                    if until > now {
+                        self.phase = Phase::Waiting(at, fault);
+                        return Step::Sleep(until);
+                    }
+                    return self.again(at, fault, now, allow);
+                }
+            }
         }
+        self.leave(at.target);
+        self.walk(Some(fault), now, allow)
     }
 
-    /// Waits for another try of the same target, or moves on where the wait would be too long.
-    fn wait(&mut self, fault: Fault, now: Moment) -> Step {
+    /// Until when to wait for another try of the same target. `None`: it is not tried again.
+    fn wait(
+        &mut self,
+        at: Running,
+        fault: &Fault,
+        now: Moment,
+        allow: &mut impl Allowances,
+    ) -> Option<Moment> {
+        let policy = self.retry.unwrap_or(*self.route.retry.of(fault.kind));
+        if at.tries >= policy.attempts || at.role == Role::Panic {
+            return None;
+        }
         let random = self.draw();
-        let jitter = self.retry.wait(self.tries_here + 1, random);
+        let pressure = match policy.backoff {
+            retry::Backoff::Adaptive => allow.pressure(at.target, now),
+            _ => retry::Pressure::default(),
+        };
+        let jitter = policy.wait_under(at.tries.saturating_add(1), pressure, random);
         let until = match fault.retry {
             // The provider's word is a floor; the jitter on top keeps a crowd from coming back at once.
-            Retry::After(floor) if floor > self.retry.max => return self.next_target(fault, now),
-            Retry::After(floor) => now + floor + jitter.min(self.retry.base),
+            Retry::After(floor) if floor > policy.max => return None,
+            Retry::After(floor) => now + floor + jitter.min(policy.base),
             Retry::Maybe | Retry::Never => now + jitter,
         };
-        if until >= self.total_by {
-            return self.next_target(fault, now);
-        }
-        if until == now {
-            return self.send(now);
-        }
-        Step::Sleep(until)
+        // The permission comes last: nobody takes one for a retry that cannot be.
+        (until < self.total_by && allow.retry(now)).then_some(until)
     }
 
-    fn next_target(&mut self, fault: Fault, now: Moment) -> Step {
-        if self.target + 1 >= self.targets || now >= self.total_by {
-            return self.finish(Err(fault));
+    /// The same target once more, unless its breaker has opened meanwhile.
+    fn again(&mut self, at: Running, fault: Fault, now: Moment, allow: &mut impl Allowances) -> Step {
+        if now >= self.total_by {
+            return Step::Finish(Err(self.out_of_time()));
         }
-        self.target += 1;
-        self.tries_here = 0;
-        self.send(now)
+        let random = self.draw();
+        if allow.admit(at.target, now, random).is_err() {
+            self.met = self.met.with(Cause::BreakerOpen);
+            self.leave(at.target);
+            return self.walk(Some(fault), now, allow);
+        }
+        self.run(at.target, at.tries.saturating_add(1), Role::Again, now, allow)
+    }
+
+    /// To the next target that may be asked, or to the end: with `fault`, if there has been one.
+    fn walk(&mut self, fault: Option<Fault>, now: Moment, allow: &mut impl Allowances) -> Step {
+        if self.route.targets.is_empty() {
+            return Step::Finish(Err(Fault::internal("a route without targets was planned")));
+        }
+        if now >= self.total_by {
+            return Step::Finish(Err(fault.unwrap_or_else(|| self.out_of_time())));
+        }
+        let fresh = fault.is_none();
+        match self.pick(now, 0, allow) {
+            Pick::Target(target) => {
+                let first = fresh && !self.met.meets(Causes::NONE.with(Cause::BreakerOpen));
+                self.run(target, 1, if first { Role::First } else { Role::Fallback }, now, allow)
+            }
+            // One attempt a call: after a real fault the breakers have been right.
+            Pick::Closed(target, _) if fresh && allow.panic(target, now) => {
+                self.run(target, 1, Role::Panic, now, allow)
+            }
+            Pick::Closed(_, soonest) => {
+                Step::Finish(Err(fault.unwrap_or_else(|| unavailable(soonest.since(now)))))
+            }
+            Pick::None => Step::Finish(Err(fault.unwrap_or_else(no_target))),
+        }
+    }
+
+    /// The first target, by priority and order, that is not in `without`, meets its conditions and whose
+    /// breaker lets the call through.
+    fn pick(&mut self, now: Moment, without: u64, allow: &mut impl Allowances) -> Pick {
+        let mut skipped = without | self.left;
+        let mut closed: Option<(usize, Moment)> = None;
+        loop {
+            let candidates = self.route.targets.iter().enumerate().take(MOST_TARGETS);
+            let eligible = candidates.filter(|(index, target)| {
+                skipped & (1 << index) == 0
+                    && (target.when.is_empty() || target.when.meets(self.met))
+                    && self.too_small.is_none_or(|least| target.context_tokens > Some(least))
+            });
+            let rank = |(index, target): &(usize, &Target)| {
+                (target.priority, self.preferred != Some(*index), *index)
+            };
+            let Some((index, _)) = eligible.min_by_key(rank) else {
+                return closed.map_or(Pick::None, |(first, soonest)| Pick::Closed(first, soonest));
+            };
+            let random = self.draw();
+            match allow.admit(index, now, random) {
+                Ok(()) => return Pick::Target(index),
+                Err(refused) => {
+                    // From now on the targets that are there for this case may be asked, too.
+                    self.met = self.met.with(Cause::BreakerOpen);
+                    skipped |= 1 << index;
+                    closed = Some(match closed {
+                        Some((first, soonest)) => (first, soonest.min(refused.until)),
+                        None => (index, refused.until),
+                    });
+                }
+            }
+        }
+    }
+
+    fn run(
+        &mut self,
+        target: usize,
+        tries: u16,
+        role: Role,
+        now: Moment,
+        allow: &mut impl Allowances,
+    ) -> Step {
+        let send = self.send(target, role, now, allow);
+        self.phase = Phase::Running(Running { target, attempt: send.attempt, tries, role });
+        Step::Send(send)
+    }
+
+    fn send(&mut self, target: usize, role: Role, now: Moment, allow: &mut impl Allowances) -> Send {
+        self.attempts = self.attempts.saturating_add(1);
+        let first_token = allow
+            .first_token(target, now)
+            .map_or(self.timeouts.first_token, |own| own.min(self.timeouts.first_token));
+        let first_token_by = (now + first_token).min(self.total_by);
+        let hedge_at = if self.hedged { None } else { allow.hedge_after(target, now) };
+        Send {
+            target,
+            attempt: self.attempts,
+            role,
+            connect_by: (now + self.timeouts.connect).min(self.total_by),
+            first_token_by,
+            hedge_at: hedge_at.map(|after| now + after).filter(|at| *at < first_token_by),
+            idle: self.timeouts.idle,
+            total_by: self.total_by,
+        }
+    }
+
+    fn leave(&mut self, target: usize) {
+        self.left |= 1 << (target % MOST_TARGETS);
     }
 
     fn out_of_time(&self) -> Fault {
@@ -218,34 +398,17 @@ impl Machine {
     }
 }
 
-/// What kind of second chance a fault deserves. One line per kind: a new kind does not compile without one.
-fn judge(fault: &Fault) -> Verdict {
-    if fault.progress == Progress::Streaming {
-        return Verdict::GiveUp;
-    }
-    match (fault.kind, fault.code) {
-        // The caller's own: no provider would take it. What one provider cannot express another one may.
-        (Kind::Validation, Code::Unsupported) => Verdict::Next,
-        (Kind::Validation | Kind::Parsing | Kind::Cancelled, _) => Verdict::GiveUp,
-        // A refusal for content is the provider's answer, not a failure to route around.
-        (Kind::Permanent, Code::ContentFiltered | Code::Internal) => Verdict::GiveUp,
-        // Silence: asking the silent one again would double the caller's wait.
-        (Kind::NetworkTimeout, Code::Timeout) => Verdict::Next,
-        // Our credentials, our credit or the model's absence there: another provider is not concerned.
-        (Kind::Authentication | Kind::Budget | Kind::Permanent, _) => Verdict::Next,
-        (
-            Kind::NetworkTimeout
-            | Kind::RateLimit
-            | Kind::InvalidResponse
-            | Kind::DependencyFailure
-            | Kind::ResourceExhausted
-            | Kind::Throttling,
-            _,
-        ) => match fault.retry {
-            Retry::Never => Verdict::Next,
-            Retry::Maybe | Retry::After(_) => Verdict::Again,
-        },
-    }
+fn unavailable(wait: Duration) -> Fault {
+    let message = "every target of this route has failed lately, so none is asked now";
+    Fault::new(Kind::Throttling, Code::ProviderError, message)
+        .with_hint("their circuit breakers are open; try again after the time in Retry-After")
+        .with_retry(Retry::After(wait))
+}
+
+fn no_target() -> Fault {
+    Fault::new(Kind::Validation, Code::BadConfig, "no target of this route is there for a call's beginning")
+        .with_blame(types::Blame::Operator)
+        .with_hint("give the route a target without `when`")
 }
 
 #[cfg(test)]

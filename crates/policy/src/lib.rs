@@ -3,12 +3,17 @@
 //! Pure: no clock, no sockets, no thread-local randomness. The driver in `engine` brings `now` and a seed,
 //! and does what the machine says. Limits, budgets, breakers and balance will live beside what is here.
 
+pub mod analysis;
 pub mod attempt;
 pub mod balance;
+pub mod breaker;
 pub mod bulkhead;
 pub mod concurrency;
 pub mod degrade;
+pub mod health;
+pub mod hedge;
 pub mod keyed;
+pub mod latency;
 pub mod limit;
 pub mod load;
 pub mod memory;
@@ -16,5 +21,6 @@ mod number;
 pub mod retry;
 pub mod shed;
 pub mod timeouts;
+mod window;
 
 pub use timeouts::Timeouts;

@@ -1,3 +1,5 @@
+mod fallback;
+
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -1,0 +1,143 @@
+//! What is known about one deployment, and the attempt machine's [`Allowances`] made of it: the piece that
+//! ties budgets, breakers, latency and hedging to a call. Decides nothing itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use types::{Moment, Money};
+
+use crate::analysis::Tally;
+use crate::attempt::Allowances;
+use crate::breaker::{Breaker, Judge, Permit, Refused, State, panic_mode};
+use crate::hedge::Hedger;
+use crate::latency::{Adaptive, Window};
+use crate::retry::{Budgets, Pressure};
+
+/// One deployment's health. Shared by all its calls; about 25 KiB.
+#[derive(Debug)]
+pub struct Health {
+    /// Whether it is asked at all.
+    pub breaker: Arc<Breaker>,
+    /// Times to first token.
+    pub first_token: Window,
+    /// Times of whole calls.
+    pub total: Window,
+    /// Outcomes by class.
+    pub tally: Tally,
+}
+
+impl Health {
+    /// Nothing is known yet.
+    pub fn new(judge: Arc<Judge>) -> Self {
+        Self {
+            breaker: Arc::new(Breaker::new(judge)),
+            first_token: Window::new(),
+            total: Window::new(),
+            tally: Tally::new(),
+        }
+    }
+
+    /// How it does, for adaptive back-off.
+    pub fn pressure(&self, now: Moment) -> Pressure {
+        Pressure {
+            latency: self.first_token.quantiles(now).p50().unwrap_or_default(),
+            failing: self.breaker.failing(now),
+        }
+    }
+}
+
+/// Hedging, for one call.
+#[derive(Clone, Copy, Debug)]
+pub struct Hedging<'a> {
+    /// The route's.
+    pub hedger: &'a Hedger,
+    /// What one more attempt of this call is expected to cost.
+    pub cost: Money,
+    /// The used share of the concurrency limit, 0 to 1.
+    pub load: f32,
+}
+
+/// The allowances of one call.
+///
+/// After each `Step::Send` and each `Machine::slow` that returned one, the driver takes the attempt's permit
+/// with [`Guards::permit`] and settles or drops it with the attempt.
+#[derive(Debug)]
+pub struct Guards<'a, F> {
+    /// How many targets the route has.
+    pub targets: usize,
+    /// The health of the nth target.
+    pub health: F,
+    /// Retry budgets; `None`: unlimited.
+    pub budgets: Option<Budgets<'a>>,
+    /// Deadlines to first content that follow the p99; `None`: as configured.
+    pub adaptive: Option<Adaptive>,
+    /// Backups; `None`: never for this call.
+    pub hedging: Option<Hedging<'a>>,
+    permit: Option<Permit>,
+}
+
+impl<'a, F: Fn(usize) -> Option<&'a Health>> Guards<'a, F> {
+    /// Breakers only; set the other fields as wanted.
+    pub fn new(targets: usize, health: F) -> Self {
+        Self { targets, health, budgets: None, adaptive: None, hedging: None, permit: None }
+    }
+
+    /// The permit of the attempt that the machine has just asked for.
+    pub fn permit(&mut self) -> Option<Permit> {
+        self.permit.take()
+    }
+
+    fn of(&self, target: usize) -> Option<&'a Health> {
+        (self.health)(target)
+    }
+}
+
+impl<'a, F: Fn(usize) -> Option<&'a Health>> Allowances for Guards<'a, F> {
+    fn retry(&mut self, now: Moment) -> bool {
+        self.budgets.is_none_or(|budgets| budgets.take(now))
+    }
+
+    fn admit(&mut self, target: usize, now: Moment, random: u64) -> Result<(), Refused> {
+        self.permit = match self.of(target) {
+            Some(health) => Some(health.breaker.admit(now, random)?),
+            None => None,
+        };
+        Ok(())
+    }
+
+    fn panic(&mut self, target: usize, now: Moment) -> bool {
+        let open =
+            |target: &usize| self.of(*target).is_some_and(|health| health.breaker.state(now) == State::Open);
+        let panic = panic_mode((0..self.targets).filter(open).count(), self.targets);
+        if panic {
+            self.permit = self.of(target).map(|health| health.breaker.ignore());
+        }
+        panic
+    }
+
+    fn pressure(&self, target: usize, now: Moment) -> Pressure {
+        self.of(target).map(|health| health.pressure(now)).unwrap_or_default()
+    }
+
+    fn first_token(&self, target: usize, now: Moment) -> Option<Duration> {
+        let health = self.of(target)?;
+        Some(self.adaptive?.deadline(health.first_token.quantiles(now)))
+    }
+
+    fn hedge_after(&self, target: usize, now: Moment) -> Option<Duration> {
+        let hedging = self.hedging?;
+        hedging.hedger.after(self.of(target)?.first_token.quantiles(now))
+    }
+
+    fn hedge(&mut self, _: usize, now: Moment) -> bool {
+        let taken =
+            self.hedging.is_some_and(|hedging| hedging.hedger.take(now, hedging.cost, hedging.load).is_ok());
+        if !taken {
+            self.permit = None;
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests;
