@@ -41,7 +41,7 @@ fn whole_answers_and_streams_agree() {
                     _ => None,
                 });
                 assert_eq!(used, answer.usage, "{name}");
-                assert_eq!(answer_usage(GEMINI, stream[6..].as_bytes()).unwrap(), answer.usage, "{name}");
+                assert_eq!(answer_usage(GEMINI, &stream.as_bytes()[6..]).unwrap(), answer.usage, "{name}");
             }
         }
     }
@@ -279,7 +279,7 @@ proptest! {
             format!(r#"{{"candidates":[{{"content":{json},"index":{json},"logprobsResult":{json}}}]}}"#),
             format!(r#"{{"candidates":[{{"content":{{"parts":[{json},{{"functionCall":{{"name":"f","args":{json}}}}}]}},"finishReason":"STOP"}}]}}"#),
         ];
-        for text in wrapped.iter().map(|text| text.as_bytes()).chain([&bytes[..]]) {
+        for text in wrapped.iter().map(String::as_bytes).chain([&bytes[..]]) {
             let _ = decode_answer(GEMINI, text);
             let _ = answer_usage(GEMINI, text);
             let _ = decode_error(GEMINI, 400, &|_| None, text, Timestamp::default());
