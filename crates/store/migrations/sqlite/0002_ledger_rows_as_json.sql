@@ -1,33 +1,12 @@
 -- A row is its key and the line of JSON that the spool had: three small values and a text to bind instead of
--- 38 columns, which was a seventh of a call's CPU. What is filtered by and summed is read out of the line,
--- when somebody asks.
+-- 38 columns. What is filtered by and summed is read out of the line when somebody asks. It is a view that
+-- does this: generated columns are computed with every insert too, which cost four times what they saved.
 
 CREATE TABLE ledger_rows (
-    call            BLOB    NOT NULL,
-    attempt         INTEGER NOT NULL,
-    run             BLOB,
-    line            TEXT    NOT NULL,
-    at              INTEGER AS (line ->> '$.at'),
-    caller          TEXT    AS (line ->> '$.caller'),
-    provider        TEXT    AS (line ->> '$.provider'),
-    model           TEXT    AS (line ->> '$.model'),
-    outcome         TEXT    AS (line ->> '$.outcome'),
-    input           INTEGER AS (coalesce(line ->> '$.usage.input', 0)),
-    output          INTEGER AS (coalesce(line ->> '$.usage.output', 0)),
-    cache_read      INTEGER AS (coalesce(line ->> '$.usage.cache_read', 0)),
-    cache_write     INTEGER AS (coalesce(line ->> '$.usage.cache_write', 0)),
-    cache_write_1h  INTEGER AS (coalesce(line ->> '$.usage.cache_write_1h', 0)),
-    reasoning       INTEGER AS (coalesce(line ->> '$.usage.reasoning', 0)),
-    audio_input     INTEGER AS (coalesce(line ->> '$.usage.audio_input', 0)),
-    audio_output    INTEGER AS (coalesce(line ->> '$.usage.audio_output', 0)),
-    usage_source    TEXT    AS (line ->> '$.usage_source'),
-    -- A decimal text of dollars, as whole dollars and pico-dollars of the same sign; both NULL where unknown.
-    cost_usd        INTEGER AS (CAST(line ->> '$.cost' AS INTEGER)),
-    cost_pico       INTEGER AS (
-        iif(line ->> '$.cost' LIKE '-%', -1, 1)
-        * CAST(substr(substr(line ->> '$.cost', instr(line ->> '$.cost', '.') + 1) || '000000000000', 1, 12)
-               AS INTEGER)
-    ),
+    call    BLOB    NOT NULL,
+    attempt INTEGER NOT NULL,
+    run     BLOB,
+    line    TEXT    NOT NULL,
     PRIMARY KEY (call, attempt)
 ) STRICT, WITHOUT ROWID;
 
@@ -81,5 +60,30 @@ SELECT call, attempt, run, json_patch('{}', json_object(
 )) FROM ledger;
 
 DROP TABLE ledger;
-ALTER TABLE ledger_rows RENAME TO ledger;
-CREATE INDEX ledger_run ON ledger (run) WHERE run IS NOT NULL;
+CREATE INDEX ledger_run ON ledger_rows (run) WHERE run IS NOT NULL;
+
+CREATE VIEW ledger AS SELECT
+    call,
+    attempt,
+    run,
+    line,
+    line ->> '$.at' AS at,
+    line ->> '$.caller' AS caller,
+    line ->> '$.provider' AS provider,
+    line ->> '$.model' AS model,
+    line ->> '$.outcome' AS outcome,
+    coalesce(line ->> '$.usage.input', 0) AS input,
+    coalesce(line ->> '$.usage.output', 0) AS output,
+    coalesce(line ->> '$.usage.cache_read', 0) AS cache_read,
+    coalesce(line ->> '$.usage.cache_write', 0) AS cache_write,
+    coalesce(line ->> '$.usage.cache_write_1h', 0) AS cache_write_1h,
+    coalesce(line ->> '$.usage.reasoning', 0) AS reasoning,
+    coalesce(line ->> '$.usage.audio_input', 0) AS audio_input,
+    coalesce(line ->> '$.usage.audio_output', 0) AS audio_output,
+    line ->> '$.usage_source' AS usage_source,
+    -- A decimal text of dollars, as whole dollars and pico-dollars of the same sign; both NULL where unknown.
+    CAST(line ->> '$.cost' AS INTEGER) AS cost_usd,
+    iif(line ->> '$.cost' LIKE '-%', -1, 1)
+        * CAST(substr(substr(line ->> '$.cost', instr(line ->> '$.cost', '.') + 1) || '000000000000', 1, 12)
+               AS INTEGER) AS cost_pico
+FROM ledger_rows;

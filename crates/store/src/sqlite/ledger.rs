@@ -1,4 +1,5 @@
-//! The ledger on SQLite: a row is its key and its line of JSON, out of which the table's other columns are read.
+//! The ledger on SQLite: a row is its key and its line of JSON, out of which
+//! the view `ledger` reads its other columns.
 
 use std::sync::{Arc, LazyLock};
 
@@ -22,7 +23,7 @@ const DAY: i64 = 24 * 3600 * 1_000_000;
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let values = vec!["(?,?,?,?)"; TOGETHER].join(",");
     format!(
-        "INSERT INTO ledger (call, attempt, run, line) SELECT * FROM (VALUES {values}) \
+        "INSERT INTO ledger_rows (call, attempt, run, line) SELECT * FROM (VALUES {values}) \
          WHERE column1 IS NOT NULL ON CONFLICT (call, attempt) DO NOTHING"
     )
 });
