@@ -78,7 +78,12 @@ pub fn encode_request(request: &Request, writing: &Writing<'_>) -> Result<Writte
         Dialect::OpenaiEmbeddings => return Err(no_chat()),
     };
     let mut omit = Omissions::new(writing.unsupported, target);
-    for (name, _) in request.extra.iter().filter(|(name, value)| !harmless(name, value)) {
+    let carried = |name: &str, value: &RawValue| {
+        writing.dialect == Dialect::OpenaiResponses && responses::request_out::carries(name, value)
+    };
+    let beyond =
+        |(name, value): &&(String, Box<RawValue>)| !harmless(name, value) && !carried(name, value);
+    for (name, _) in request.extra.iter().filter(beyond) {
         omit.field(name)?;
     }
     let body = match writing.dialect {
@@ -97,7 +102,7 @@ pub fn encode_request(request: &Request, writing: &Writing<'_>) -> Result<Writte
 
 /// Fields that may be left out when a call crosses dialects, because the answer is the same without them, and
 /// the values with which they may (none listed: any).
-const HARMLESS: [(&str, &[&str]); 11] = [
+const HARMLESS: [(&str, &[&str]); 14] = [
     // Labels for the vendor's own console, and ours.
     ("metadata", &[]),
     // Whether the vendor keeps the answer; a caller that wants it kept must be told that it is not.
@@ -115,6 +120,11 @@ const HARMLESS: [(&str, &[&str]); 11] = [
     ("stream_options.include_obfuscation", &[]),
     // What a vendor tells about its own cache misses.
     ("diagnostics", &[]),
+    // Whether reasoning is shown; it is shown where the provider shows it.
+    ("reasoning.summary", &[]),
+    ("reasoning.generate_summary", &[]),
+    // How often the vendor's own tools may run; those are refused by name.
+    ("max_tool_calls", &[]),
 ];
 
 fn harmless(name: &str, value: &RawValue) -> bool {

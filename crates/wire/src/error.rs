@@ -14,26 +14,31 @@ pub fn encode_error(dialect: Dialect, fault: &Fault, call: Option<CallId>) -> (u
 
 /// The error event that ends a stream which cannot be completed. No end marker follows it.
 pub fn error_event(dialect: Dialect, fault: &Fault, call: Option<CallId>) -> Bytes {
-    let body = body_of(dialect, fault, call);
     Bytes::from(match dialect {
         Dialect::OpenaiChat
         | Dialect::OpenaiEmbeddings
         | Dialect::GeminiContent
-        | Dialect::BedrockConverse => format!("data: {body}\n\n"),
-        Dialect::OpenaiResponses => responses_event(&body),
-        Dialect::AnthropicMessages => format!("event: error\ndata: {body}\n\n"),
+        | Dialect::BedrockConverse => format!("data: {}\n\n", body_of(dialect, fault, call)),
+        // Of a stream that was only watched the number of events is not known.
+        Dialect::OpenaiResponses => responses_event(fault, call, 0),
+        Dialect::AnthropicMessages => format!("event: error\ndata: {}\n\n", body_of(dialect, fault, call)),
     })
 }
 
-/// OpenAI's `error` event, its fields beside its type.
-fn responses_event(body: &Value) -> String {
-    let mut event = Map::new();
-    event.insert("type".into(), "error".into());
-    if let Some(Value::Object(error)) = body.get("error") {
-        let fields = error.iter().filter(|(name, _)| *name != "type");
-        event.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
-    }
-    format!("event: error\ndata: {}\n\n", Value::Object(event))
+/// The `error` event of OpenAI's Responses dialect, the `sequence`th of its stream. Its fields stand beside its type,
+/// as the SDKs' models have them, and once more under `error`, which is what makes the SDKs raise it.
+pub(crate) fn responses_event(fault: &Fault, call: Option<CallId>, sequence: u64) -> String {
+    let mut body = body_of(Dialect::OpenaiResponses, fault, call);
+    let error = body["error"].take();
+    let event = json!({
+        "type": "error",
+        "sequence_number": sequence,
+        "code": error["code"],
+        "message": error["message"],
+        "param": error["param"],
+        "error": error,
+    });
+    format!("event: error\ndata: {event}\n\n")
 }
 
 /// The HTTP status of a fault.

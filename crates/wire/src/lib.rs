@@ -13,6 +13,7 @@ mod error;
 mod eventstream;
 mod fields;
 mod gemini;
+mod history;
 mod object;
 mod omission;
 mod openai;
@@ -33,6 +34,7 @@ pub use codec::{
 pub use decoder::StreamDecoder;
 pub use error::{encode_error, error_event, status_of};
 pub use eventstream::{Frame, FrameKind, Frames};
+pub use history::{input_items, output_items, with_history};
 pub use omission::Unsupported;
 pub use openai::embeddings::{EmbeddingInput, EmbeddingsRequest, decode_embeddings, encode_embeddings};
 pub use peek::{Peek, Spans, peek};

@@ -21,10 +21,14 @@ pub struct Peek<'a> {
     pub stream: bool,
     /// Whether the caller asked for a usage chunk: `stream_options.include_usage` (OpenAI).
     pub include_usage: bool,
-    /// `max_completion_tokens`, else `max_tokens`.
+    /// `max_completion_tokens`, else `max_tokens`; `max_output_tokens` (Responses).
     pub max_tokens: Option<u64>,
-    /// `user` (OpenAI) or `metadata.user_id` (Anthropic).
+    /// `user`, else `safety_identifier` (OpenAI), or `metadata.user_id` (Anthropic).
     pub user: Option<Cow<'a, str>>,
+    /// The response that this call goes on from (Responses).
+    pub previous_response_id: Option<Cow<'a, str>>,
+    /// Whether the answer is to be kept, where the caller says so (Responses: it is kept unless this is false).
+    pub store: Option<bool>,
     /// `metadata.windlass`, as it stands.
     pub windlass: Option<&'a RawValue>,
     /// Where things stand, for [`crate::splice`].
@@ -41,6 +45,24 @@ pub struct Spans {
     pub(crate) usage: Option<(Range<usize>, &'static str)>,
     /// What to leave out so that `metadata.windlass` is gone.
     pub(crate) windlass: Option<Range<usize>>,
+    /// `input` of the Responses dialect; where it is missing, the end of the last field.
+    pub(crate) input: Input,
+    /// The value of `previous_response_id`.
+    pub(crate) previous: Option<Range<usize>>,
+}
+
+/// Where the `input` of a Responses request stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// The dialect has none.
+    #[default]
+    Not,
+    /// A string.
+    Text(Range<usize>),
+    /// An array.
+    Items(Range<usize>),
+    /// It is missing: the place where it may be written.
+    Missing(usize),
 }
 
 impl AsRef<Spans> for Spans {
@@ -86,8 +108,9 @@ fn not_an_object(text: &str) -> Fault {
     }
 }
 
-/// The fields that are read, by their place in [`Found::seen`].
-const READ: [&str; 9] = [
+/// The fields that are read, by their place in [`Found::seen`]. From the place `RESPONSES` on they are those of that
+/// dialect only.
+const READ: [&str; 15] = [
     "model",
     "stream",
     "stream_options",
@@ -97,7 +120,15 @@ const READ: [&str; 9] = [
     "metadata",
     "messages",
     "input",
+    "max_output_tokens",
+    "safety_identifier",
+    "previous_response_id",
+    "store",
+    "prompt",
+    "conversation",
 ];
+
+const RESPONSES: usize = 9;
 
 #[derive(Default)]
 struct Found<'a> {
@@ -108,6 +139,9 @@ struct Found<'a> {
     max_tokens: Option<u64>,
     max_completion_tokens: Option<u64>,
     user: Option<Cow<'a, str>>,
+    identifier: Option<Cow<'a, str>>,
+    previous_response_id: Option<Cow<'a, str>>,
+    store: Option<bool>,
     windlass: Option<&'a RawValue>,
     has_turns: bool,
     spans: Spans,
@@ -126,7 +160,8 @@ impl<'a> Found<'a> {
             }
         }
         let before = self.before.replace(member.at.end);
-        let Some(place) = READ.iter().position(|name| *name == member.key) else { return Ok(()) };
+        let known = if dialect == Dialect::OpenaiResponses { READ.len() } else { RESPONSES };
+        let Some(place) = READ[..known].iter().position(|name| *name == member.key) else { return Ok(()) };
         if std::mem::replace(&mut self.seen[place], true) {
             return Err(bad_field(READ[place], format!("`{}` stands twice in the request", READ[place])));
         }
@@ -136,6 +171,7 @@ impl<'a> Found<'a> {
     fn read(&mut self, dialect: Dialect, before: Option<usize>, member: &Member<'a>) -> Result<(), Fault> {
         let value = member.value;
         let chat = dialect == Dialect::OpenaiChat;
+        let responses = dialect == Dialect::OpenaiResponses;
         match &*member.key {
             "model" => {
                 self.model = text_of("model", value)?;
@@ -145,22 +181,35 @@ impl<'a> Found<'a> {
                 self.stream = flag_of("stream", value)?;
             }
             "stream_options" if chat => self.stream_options(member)?,
-            "max_tokens" => self.max_tokens = count_of("max_tokens", value)?,
+            "max_tokens" if !responses => self.max_tokens = count_of("max_tokens", value)?,
             "max_completion_tokens" if chat => {
                 self.max_completion_tokens = count_of("max_completion_tokens", value)?;
             }
             "user" if dialect != Dialect::AnthropicMessages => self.user = text_of("user", value)?,
             "metadata" => self.metadata(dialect, before, member)?,
-            "messages" if dialect != Dialect::OpenaiEmbeddings => {
+            "messages" if dialect != Dialect::OpenaiEmbeddings && !responses => {
                 self.has_turns = array_of("messages", value)?;
             }
-            "input" if dialect == Dialect::OpenaiEmbeddings => {
-                let fits = matches!(value.get().as_bytes().first(), Some(b'"' | b'['));
-                if !fits {
-                    return Err(wrong_type("input", "a string or an array", value));
-                }
+            "input" if responses && is_null(value) => {}
+            "input" if responses || dialect == Dialect::OpenaiEmbeddings => {
+                self.spans.input = match value.get().as_bytes().first() {
+                    Some(b'"') if responses => Input::Text(member.value_at()),
+                    Some(b'[') if responses => Input::Items(member.value_at()),
+                    Some(b'"' | b'[') => Input::Not,
+                    _ => return Err(wrong_type("input", "a string or an array", value)),
+                };
                 self.has_turns = true;
             }
+            "max_output_tokens" => self.max_tokens = count_of("max_output_tokens", value)?,
+            "safety_identifier" => self.identifier = text_of("safety_identifier", value)?,
+            "store" if !is_null(value) => self.store = Some(flag_of("store", value)?),
+            "previous_response_id" => {
+                self.previous_response_id = text_of("previous_response_id", value)?;
+                self.spans.previous = self.previous_response_id.is_some().then(|| member.value_at());
+                self.has_turns |= self.previous_response_id.is_some();
+            }
+            // Turns that lie with the provider.
+            "prompt" | "conversation" => self.has_turns |= !is_null(value),
             _ => {}
         }
         Ok(())
@@ -248,7 +297,8 @@ impl<'a> Found<'a> {
             return Err(bad_field("model", "`model` is missing: name the model that is to answer"));
         };
         if !self.has_turns {
-            let name = if dialect == Dialect::OpenaiEmbeddings { "input" } else { "messages" };
+            let by_input = matches!(dialect, Dialect::OpenaiEmbeddings | Dialect::OpenaiResponses);
+            let name = if by_input { "input" } else { "messages" };
             return Err(bad_field(name, format!("`{name}` is missing")));
         }
         if dialect == Dialect::AnthropicMessages && self.max_tokens.is_none() {
@@ -258,13 +308,18 @@ impl<'a> Found<'a> {
             let end = self.before.unwrap_or_default();
             self.spans.usage = Some((end..end, r#","stream_options":{"include_usage":true}"#));
         }
+        if dialect == Dialect::OpenaiResponses && self.spans.input == Input::Not {
+            self.spans.input = Input::Missing(self.before.unwrap_or_default());
+        }
         self.spans.body = text.len();
         Ok(Peek {
             model,
             stream: self.stream,
             include_usage: self.include_usage,
             max_tokens: self.max_completion_tokens.or(self.max_tokens),
-            user: self.user,
+            user: self.user.or(self.identifier),
+            previous_response_id: self.previous_response_id,
+            store: self.store,
             windlass: self.windlass,
             spans: self.spans,
         })

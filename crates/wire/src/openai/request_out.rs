@@ -67,7 +67,7 @@ pub(crate) fn encode(request: &Request, writing: &Writing<'_>, omit: &mut Omissi
 
 /// Whether the model is one of OpenAI's that take `max_completion_tokens` only: `o1`, `o3-mini`, `gpt-5` and
 /// later. Every other server knows `max_tokens`.
-fn reasons(model: &str) -> bool {
+pub(crate) fn reasons(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     if let Some(version) = name.strip_prefix("gpt-") {
@@ -77,7 +77,7 @@ fn reasons(model: &str) -> bool {
     name.strip_prefix('o').is_some_and(|rest| digits(rest) > 0)
 }
 
-fn effort(reasoning: &Reasoning) -> Option<&str> {
+pub(crate) fn effort(reasoning: &Reasoning) -> Option<&str> {
     match reasoning {
         Reasoning::Effort(effort) if effort == "max" => Some("xhigh"),
         Reasoning::Effort(effort) => Some(effort),

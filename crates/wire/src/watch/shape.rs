@@ -5,8 +5,8 @@
 //! another string is as valid as that one was, and says the other text and nothing else. What stands between
 //! is checked to be one whole JSON string; whatever is not obvious is left to the parser.
 //!
-//! `OpenAI` pads its events with a string of random length under a key that nobody reads; that string may
-//! differ too.
+//! `OpenAI` pads its events with a string of random length under a key that nobody reads, and numbers those of its
+//! Responses dialect under another; that string and that number may differ too.
 
 use memchr::memchr2;
 use memchr::memmem;
@@ -18,14 +18,57 @@ use crate::sse::SseEvent;
 /// after a comma that closed a string would not be followed by a letter.
 const PADDING: &[u8] = br#","obfuscation":""#;
 
+/// How the number of an event begins: of these bytes the same is true.
+const NUMBER: &[u8] = br#","sequence_number":"#;
+
+/// Bytes that stay the same, except for the event's number.
+#[derive(Clone, Debug, Default)]
+struct Fixed {
+    /// All of them, the number left out.
+    bytes: Vec<u8>,
+    /// Where the number stands.
+    number: Option<usize>,
+}
+
+impl Fixed {
+    fn remember(&mut self, new: &[u8]) {
+        self.bytes.clear();
+        self.number =
+            memmem::find(new, NUMBER).map(|at| at + NUMBER.len()).filter(|at| digits(&new[*at..]) > 0);
+        match self.number {
+            Some(at) => {
+                self.bytes.extend_from_slice(&new[..at]);
+                self.bytes.extend_from_slice(&new[at + digits(&new[at..])..]);
+            }
+            None => self.bytes.extend_from_slice(new),
+        }
+    }
+
+    /// What follows these bytes.
+    fn strip<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let Some((head, tail)) = self.number.and_then(|at| self.bytes.split_at_checked(at)) else {
+            return bytes.strip_prefix(&self.bytes[..]);
+        };
+        let rest = bytes.strip_prefix(head)?;
+        let length = digits(rest);
+        if length == 0 { None } else { rest[length..].strip_prefix(tail) }
+    }
+}
+
+/// How many digits of a whole number stand at the start; none where it is not written as JSON writes it.
+fn digits(bytes: &[u8]) -> usize {
+    let length = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if length > 1 && bytes[0] == b'0' { 0 } else { length }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shape {
     name: Option<Box<str>>,
-    before: Vec<u8>,
+    before: Fixed,
     /// From the closing quote to the end, or to the start of the padding.
-    after: Vec<u8>,
+    after: Fixed,
     /// From the padding's closing quote to the end.
-    end: Option<Vec<u8>>,
+    end: Option<Fixed>,
 }
 
 impl Shape {
@@ -43,37 +86,28 @@ impl Shape {
             let (length, _) = string(&after[at..])?;
             Some((at, at + length))
         });
-        replace(&mut self.before, before);
-        replace(&mut self.after, &after[..end.map_or(after.len(), |(at, _)| at)]);
+        self.before.remember(before);
+        self.after.remember(&after[..end.map_or(after.len(), |(at, _)| at)]);
         match end {
-            Some((_, end)) => replace(self.end.get_or_insert_default(), &after[end..]),
+            Some((_, end)) => self.end.get_or_insert_default().remember(&after[end..]),
             None => self.end = None,
         }
     }
 
     /// How many bytes of text the event says, if it has the shape and the text is not empty.
     pub(super) fn text_of(&self, event: SseEvent<'_>) -> Option<usize> {
-        if self.before.is_empty() || self.name.as_deref() != event.event {
+        if self.before.bytes.is_empty() || self.name.as_deref() != event.event {
             return None;
         }
-        let rest = event.data.strip_prefix(&self.before[..])?;
+        let rest = self.before.strip(event.data)?;
         let (length, bytes) = string(rest)?;
-        let after = &rest[length..];
-        let fits = match &self.end {
-            None => after == self.after,
-            Some(end) => {
-                let padding = after.strip_prefix(&self.after[..])?;
-                let (length, _) = string(padding)?;
-                padding[length..] == end[..]
-            }
-        };
-        (fits && bytes > 0).then_some(bytes)
+        let mut after = self.after.strip(&rest[length..])?;
+        if let Some(end) = &self.end {
+            let (length, _) = string(after)?;
+            after = end.strip(&after[length..])?;
+        }
+        (after.is_empty() && bytes > 0).then_some(bytes)
     }
-}
-
-fn replace(kept: &mut Vec<u8>, new: &[u8]) {
-    kept.clear();
-    kept.extend_from_slice(new);
 }
 
 /// Reads the inside of a JSON string up to its closing quote: how long it is as it stands, and how many bytes
@@ -112,7 +146,14 @@ fn unicode(digits: &[u8]) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
-    use super::string;
+    use super::{digits, string};
+
+    #[test]
+    fn numbers_are_those_of_json() {
+        for (text, length) in [("0", 1), ("0,", 1), ("12}", 2), ("012", 0), ("-1", 0), ("", 0), ("x", 0)] {
+            assert_eq!(digits(text.as_bytes()), length, "{text}");
+        }
+    }
 
     #[test]
     fn strings_are_measured_as_the_parser_reads_them() {

@@ -11,7 +11,7 @@ use crate::transcripts;
 const OPENAI: Dialect = Dialect::OpenaiChat;
 const ANTHROPIC: Dialect = Dialect::AnthropicMessages;
 
-const WHOLE_OPENAI: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"gpt-x","choices":[{"index":0,
+pub(crate) const WHOLE_OPENAI: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"gpt-x","choices":[{"index":0,
   "message":{"role":"assistant","content":"Hello","refusal":null,"reasoning_content":"hm","tool_calls":[
     {"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"a\":12345678901234567890123}"}},
     {"id":"call_2","type":"function","function":{"name":"g","arguments":"not json"}}]},
@@ -19,18 +19,18 @@ const WHOLE_OPENAI: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","cre
   "usage":{"prompt_tokens":12,"completion_tokens":8,"total_tokens":20,"prompt_tokens_details":{"cached_tokens":5,"audio_tokens":1},
   "completion_tokens_details":{"reasoning_tokens":3,"audio_tokens":0}},"system_fingerprint":"fp"}"#;
 
-const WHOLE_ANTHROPIC: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[
+pub(crate) const WHOLE_ANTHROPIC: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[
   {"type":"thinking","thinking":"Hm.","signature":"c2ln"},{"type":"redacted_thinking","data":"b3BhcXVl"},
   {"type":"text","text":"Hello"},{"type":"tool_use","id":"toolu_1","name":"f","input":{"a":1.0e400}}],
   "stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":10,"cache_creation_input_tokens":30,
   "cache_read_input_tokens":5,"cache_creation":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20},"output_tokens":9}}"#;
 
-fn meta() -> AnswerMeta<'static> {
+pub(crate) fn meta() -> AnswerMeta<'static> {
     let created = Timestamp::from_micros(1_700_000_000_000_000);
     AnswerMeta { created, model: "assistant", call: CallId::new(created, [7; 10]) }
 }
 
-fn events(dialect: Dialect, stream: &[u8]) -> Vec<Event> {
+pub(crate) fn events(dialect: Dialect, stream: &[u8]) -> Vec<Event> {
     let mut decoder = StreamDecoder::new(dialect);
     let mut events = Vec::new();
     decoder.push(stream, &mut events).unwrap();
@@ -38,7 +38,7 @@ fn events(dialect: Dialect, stream: &[u8]) -> Vec<Event> {
     events
 }
 
-fn written(dialect: Dialect, events: &[Event], include_usage: bool) -> BytesMut {
+pub(crate) fn written(dialect: Dialect, events: &[Event], include_usage: bool) -> BytesMut {
     let mut encoder = StreamEncoder::new(dialect, &meta(), include_usage);
     let mut out = BytesMut::new();
     for event in events {
@@ -47,7 +47,7 @@ fn written(dialect: Dialect, events: &[Event], include_usage: bool) -> BytesMut 
     out
 }
 
-fn shown(bytes: &[u8]) -> &str {
+pub(crate) fn shown(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
@@ -98,9 +98,9 @@ fn signed_reasoning_comes_back_from_the_pieces_of_a_stream() {
 
 /// What was said, however it was cut up: the joined texts and reasoning, the calls, why it stopped, what was
 /// used.
-type Gist = (String, String, Vec<(String, String)>, Vec<Stop>, Option<Usage>);
+pub(crate) type Gist = (String, String, Vec<(String, String)>, Vec<Stop>, Option<Usage>);
 
-fn gist(events: &[Event]) -> Gist {
+pub(crate) fn gist(events: &[Event]) -> Gist {
     let (mut text, mut thinking, mut calls, mut stops, mut usage) =
         (String::new(), String::new(), Vec::<(String, String)>::new(), Vec::new(), None);
     for event in events {

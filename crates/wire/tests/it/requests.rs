@@ -9,7 +9,7 @@ use wire::{EmbeddingInput, Writing, Written, decode_embeddings, decode_request, 
 const OPENAI: Dialect = Dialect::OpenaiChat;
 const ANTHROPIC: Dialect = Dialect::AnthropicMessages;
 
-const FULL_OPENAI: &str = r#"{
+pub(crate) const FULL_OPENAI: &str = r#"{
   "model": "assistant", "stream": true, "stream_options": {"include_usage": true, "include_obfuscation": false},
   "max_completion_tokens": 900, "temperature": 0.50, "top_p": 1, "stop": ["STOP", "END"], "user": "u-1",
   "n": 1, "logprobs": false, "frequency_penalty": 0, "presence_penalty": 0.0, "store": false, "metadata": {"team": "x"},
@@ -36,7 +36,7 @@ const FULL_OPENAI: &str = r#"{
   ]
 }"#;
 
-const FULL_ANTHROPIC: &str = r#"{
+pub(crate) const FULL_ANTHROPIC: &str = r#"{
   "model": "assistant", "max_tokens": 2000, "stream": true, "temperature": 0.2, "top_p": 0.9,
   "stop_sequences": ["END"], "metadata": {"user_id": "u-2"}, "service_tier": "auto",
   "system": [{"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}],
@@ -61,17 +61,17 @@ const FULL_ANTHROPIC: &str = r#"{
   ]
 }"#;
 
-fn encode(to: Dialect, request: &Request, model: &str) -> Result<Written, Fault> {
+pub(crate) fn encode(to: Dialect, request: &Request, model: &str) -> Result<Written, Fault> {
     wire::encode_request(request, &Writing::plain(to, model))
 }
 
-fn translated(from: Dialect, body: &str, to: Dialect, model: &str) -> String {
+pub(crate) fn translated(from: Dialect, body: &str, to: Dialect, model: &str) -> String {
     let request = decode_request(from, body.as_bytes()).unwrap();
     String::from_utf8(encode(to, &request, model).unwrap().body.to_vec()).unwrap()
 }
 
 /// The JSON text on lines of its own, every byte of its tokens as it was.
-fn spread(json: &str) -> String {
+pub(crate) fn spread(json: &str) -> String {
     json.replace("},{", "},\n {").replace("],\"", "],\n\"")
 }
 
@@ -265,7 +265,7 @@ fn round() -> impl Strategy<Value = Vec<Message>> {
     })
 }
 
-fn both_say() -> impl Strategy<Value = Request> {
+pub(crate) fn both_say() -> impl Strategy<Value = Request> {
     let choice = prop_oneof![
         Just(None),
         Just(Some(ToolChoice::Auto)),
@@ -315,7 +315,7 @@ fn both_say() -> impl Strategy<Value = Request> {
 }
 
 /// The same conversation however results are grouped into turns.
-fn flat(request: &Request) -> Value {
+pub(crate) fn flat(request: &Request) -> Value {
     let parts: Vec<_> = request
         .messages
         .iter()

@@ -12,7 +12,7 @@ const DIALECTS: [(Dialect, &str); 2] =
     [(Dialect::OpenaiChat, OPENAI), (Dialect::AnthropicMessages, ANTHROPIC)];
 
 /// The bytes in pieces that end at the given places.
-fn pieces<'b>(bytes: &'b [u8], cuts: &[usize]) -> Vec<&'b [u8]> {
+pub(crate) fn pieces<'b>(bytes: &'b [u8], cuts: &[usize]) -> Vec<&'b [u8]> {
     let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
     cuts.sort_unstable();
     let starts = std::iter::once(0).chain(cuts.clone());
@@ -30,13 +30,13 @@ fn events(pieces: &[&[u8]]) -> Vec<(Option<String>, Vec<u8>)> {
 }
 
 #[derive(Debug, PartialEq)]
-struct Reading {
-    events: Vec<Event>,
-    fault: Option<Code>,
-    end: Result<(), Code>,
+pub(crate) struct Reading {
+    pub(crate) events: Vec<Event>,
+    pub(crate) fault: Option<Code>,
+    pub(crate) end: Result<(), Code>,
 }
 
-fn decode(dialect: Dialect, pieces: &[&[u8]]) -> Reading {
+pub(crate) fn decode(dialect: Dialect, pieces: &[&[u8]]) -> Reading {
     let mut decoder = StreamDecoder::new(dialect);
     let mut events = Vec::new();
     let pushed = pieces.iter().try_for_each(|piece| decoder.push(piece, &mut events));
@@ -46,7 +46,7 @@ fn decode(dialect: Dialect, pieces: &[&[u8]]) -> Reading {
 }
 
 /// What a watcher must come to, by the decoder's reading of the same bytes.
-fn check_watch(dialect: Dialect, pieces: &[&[u8]]) {
+pub(crate) fn check_watch(dialect: Dialect, pieces: &[&[u8]]) {
     let reading = decode(dialect, pieces);
     let mut watch = Watch::new(dialect);
     let mut soft = StreamDecoder::new(dialect);
