@@ -6,6 +6,7 @@
 pub mod access;
 pub mod catalogue;
 mod checked;
+pub mod compatible;
 mod fields;
 mod hide;
 mod load;
@@ -29,6 +30,7 @@ mod variables;
 pub use access::{Allowed, Key};
 pub use catalogue::Catalogue;
 pub use checked::{Config, Meaning};
+pub use compatible::Compatible;
 pub use load::{examine, load};
 pub use local::Local;
 pub use overrides::Overrides;

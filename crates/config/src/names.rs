@@ -43,6 +43,7 @@ pub(crate) fn resolve<'a>(
         name: raw.name,
         targets,
         strategy: raw.strategy,
+        unsupported: raw.unsupported,
         retry: raw.retry,
         timeouts: raw.timeouts,
         stream_failure: raw.stream_failure,

@@ -7,7 +7,7 @@ use policy::Timeouts;
 use types::Price;
 
 use crate::catalogue::Vendor;
-use crate::{BaseUrl, Local, Secret, Simulated};
+use crate::{BaseUrl, Compatible, Local, Secret, Simulated};
 
 /// One entry of `providers`.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,9 +28,15 @@ pub struct Provider {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// A server that speaks OpenAI's dialect.
-    Openai(Remote),
+    Openai(Openai),
     /// Anthropic's Messages API, or a server that speaks it.
     Anthropic(Remote),
+    /// Google's Gemini API.
+    Gemini(Remote),
+    /// OpenAI's models on Azure.
+    Azure(Azure),
+    /// Any model on AWS Bedrock, by its Converse API.
+    Bedrock(Bedrock),
     /// A small model on this machine, started when first asked.
     Local(Local),
     /// Nobody: latency, text, usage and faults as configured.
@@ -38,15 +44,88 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word in the configuration: `openai`, `anthropic`, `local`, `simulated`.
+    /// The word in the configuration: `openai`, `groq`, `anthropic`, `local`, `simulated` …
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Openai(_) => "openai",
+            Self::Openai(openai) => openai.server.kind,
+            Self::Gemini(_) => "gemini",
+            Self::Azure(_) => "azure",
+            Self::Bedrock(_) => "bedrock",
             Self::Anthropic(_) => "anthropic",
             Self::Local(_) => "local",
             Self::Simulated(_) => "simulated",
         }
     }
+}
+
+/// A server that speaks OpenAI's dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Openai {
+    /// Where it is.
+    pub remote: Remote,
+    /// Whose server it is, and so how it differs from OpenAI's.
+    pub server: &'static Compatible,
+    /// Which of OpenAI's two APIs is spoken to it.
+    pub api: Api,
+}
+
+/// Which of OpenAI's two APIs a server is asked by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// Chat Completions only: calls in the Responses dialect are translated.
+    Chat,
+    /// Each call by the API that it came in; other dialects by Chat Completions.
+    Both,
+    /// Responses only: every other call is translated.
+    Responses,
+}
+
+/// OpenAI's models on Azure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Azure {
+    /// The resource: `https://NAME.openai.azure.com`.
+    pub remote: Remote,
+    /// The version of the older API, whose paths name the deployment; `None`: the `v1` API.
+    pub api_version: Option<String>,
+    /// Client credentials in place of a key.
+    pub oauth: Option<Oauth>,
+    /// Which of the two APIs is spoken.
+    pub api: Api,
+}
+
+/// OAuth 2.0 client credentials (RFC 6749 §4.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oauth {
+    /// Where tokens are had.
+    pub token_url: BaseUrl,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret.
+    pub client_secret: Secret,
+    /// What the token is for.
+    pub scope: String,
+}
+
+/// AWS Bedrock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bedrock {
+    /// The region's endpoint. Its `api_key` is a Bedrock API key, sent as a bearer token.
+    pub remote: Remote,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// The key pair that requests are signed with; `None`: by `api_key`, or not at all.
+    pub credentials: Option<AwsCredentials>,
+}
+
+/// An AWS key pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsCredentials {
+    /// The key's id.
+    pub access_key_id: String,
+    /// The key.
+    pub secret_access_key: Secret,
+    /// The token of a temporary pair.
+    pub session_token: Option<Secret>,
 }
 
 /// A provider behind HTTP.
@@ -59,6 +138,8 @@ pub struct Remote {
     pub api_key: Option<Secret>,
     /// More headers for every request, names in lower case.
     pub headers: Vec<(String, Secret)>,
+    /// Request bodies of more than this many bytes are sent with gzip; `None`: never.
+    pub compress_above: Option<u64>,
     /// Connections.
     pub pool: Pool,
 }

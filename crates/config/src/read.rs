@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod price;
 pub(crate) mod provider;
 pub(crate) mod provider_table;
+pub(crate) mod remote;
 pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod simulated;

@@ -95,7 +95,9 @@ impl Config {
             Kind::Simulated(simulated) => {
                 simulated.models.iter().find(|model| model.name == name)?.price.clone()
             }
-            Kind::Openai(_) | Kind::Anthropic(_) => entry.and_then(|entry| entry.price.clone()),
+            Kind::Openai(_) | Kind::Anthropic(_) | Kind::Gemini(_) | Kind::Azure(_) | Kind::Bedrock(_) => {
+                entry.and_then(|entry| entry.price.clone())
+            }
         }
     }
 

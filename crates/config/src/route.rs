@@ -20,6 +20,18 @@ pub struct Route {
     pub timeouts: Deadlines,
     /// What happens to a stream that breaks after its first content.
     pub stream_failure: StreamFailure,
+    /// What becomes of that which a provider's dialect cannot say.
+    pub unsupported: Unsupported,
+}
+
+/// What becomes of a field that the chosen provider's dialect cannot say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unsupported {
+    /// The call is refused with a 400 that names it.
+    #[default]
+    Refuse,
+    /// It is left out, and the answer's `x-windlass-dropped` header names it.
+    Drop,
 }
 
 /// A model at a provider.

@@ -113,8 +113,12 @@ fn value(is: &Is, more: &mut Vec<&'static Section>) -> Value {
             let forms: Vec<_> = kinds
                 .iter()
                 .map(|(word, section)| {
+                    let words = match section.field("kind").map(|field| field.is) {
+                        Some(Is::Words(words)) => words.now.to_vec(),
+                        _ => vec![*word],
+                    };
                     json!({ "allOf": [
-                        { "properties": { "kind": { "const": word } }, "required": ["kind"] },
+                        { "properties": { "kind": { "enum": words } }, "required": ["kind"] },
                         reference(section, more),
                     ] })
                 })

@@ -14,6 +14,7 @@ pub(crate) fn dialect(path: &str) -> Option<Dialect> {
         "/v1/chat/completions" | "/openai/v1/chat/completions" => Some(Dialect::OpenaiChat),
         "/v1/embeddings" | "/openai/v1/embeddings" => Some(Dialect::OpenaiEmbeddings),
         "/v1/messages" | "/anthropic/v1/messages" => Some(Dialect::AnthropicMessages),
+        "/v1/responses" | "/openai/v1/responses" => Some(Dialect::OpenaiResponses),
         _ => None,
     }
 }

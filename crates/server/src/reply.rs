@@ -69,6 +69,7 @@ const MODEL: HeaderName = HeaderName::from_static("x-windlass-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-windlass-attempts");
 const FALLBACK: HeaderName = HeaderName::from_static("x-windlass-fallback");
 const SIMULATED: HeaderName = HeaderName::from_static("x-windlass-simulated");
+const DROPPED: HeaderName = HeaderName::from_static("x-windlass-dropped");
 const COST: HeaderName = HeaderName::from_static("x-windlass-cost");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -144,6 +145,9 @@ fn tell(headers: &mut HeaderMap, about: About) {
     }
     if about.simulated {
         headers.insert(SIMULATED, YES);
+    }
+    if !about.dropped.is_empty() {
+        put(headers, DROPPED, about.dropped.join(", "));
     }
 }
 

@@ -40,7 +40,7 @@ async fn metrics(State(engine): State<Engine>) -> impl IntoResponse {
 async fn unknown(method: Method, uri: Uri) -> Response {
     let message = format!("there is no {method} {}", uri.path());
     let fault = Fault::new(Kind::Validation, Code::UnknownPath, message).with_hint(
-        "calls are POST /v1/chat/completions, /v1/embeddings and /v1/messages; the book lists all paths",
+        "calls are POST /v1/chat/completions, /v1/responses, /v1/embeddings and /v1/messages; the book lists all paths",
     );
     let dialect =
         if uri.path().starts_with("/anthropic/") { Dialect::AnthropicMessages } else { Dialect::OpenaiChat };

@@ -1,21 +1,25 @@
 //! A provider behind HTTP: its headers, its pools, and one exchange over them.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use types::{Blame, Code, Fault, Kind, Moment, Timing};
 
+use crate::auth::{OauthSettings, Tokens};
 use crate::dial::{self, Dialed, Dialer};
 use crate::exchange::{Body, Exchange, Outgoing};
 use crate::http1::{self, Live, Pool, SendError};
 use crate::http2::{Place, Shared};
 use crate::request::{Ready, Template};
+use crate::sigv4::Signer;
 use crate::tls::Trust;
-use crate::{Origin, clock};
+use crate::{Endpoints, Origin, clock};
 
 /// Which versions of HTTP to speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,10 +34,13 @@ pub enum HttpVersion {
 }
 
 /// How to speak to one provider over HTTP.
-#[derive(Clone)]
 pub struct Settings {
     /// Where it lives.
     pub origin: Origin,
+    /// Which paths its endpoints have.
+    pub endpoints: Endpoints,
+    /// What opens its door beside headers.
+    pub auth: Auth,
     /// Headers on every request: credentials, versions, the operator's own. Secrets are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Versions to speak.
@@ -50,11 +57,31 @@ pub struct Settings {
     pub roots: Option<Vec<u8>>,
 }
 
+/// What opens a provider's door beside headers.
+#[derive(Default)]
+pub enum Auth {
+    /// Nothing: a key, if there is one, is a header.
+    #[default]
+    Headers,
+    /// Tokens of a token server.
+    Oauth(Box<OauthSettings>),
+    /// AWS signatures.
+    Signed(Box<Signer>),
+}
+
+/// [`Auth`], ready to be used.
+enum Door {
+    Open,
+    Oauth(Box<Tokens>),
+    Signed(Box<Signer>),
+}
+
 /// A provider behind HTTP.
 pub struct Http {
     origin: Origin,
     max_connections: usize,
     template: Template,
+    door: Door,
     dialer: Dialer,
     pool: Arc<Pool>,
     shared: Shared,
@@ -65,14 +92,20 @@ pub struct Http {
 impl Http {
     /// A client for one provider. Opens nothing yet. `tasks` runs the HTTP/2 connections.
     pub fn new(settings: Settings, tasks: TaskTracker) -> Result<Self, Fault> {
-        let Settings { origin, headers, versions, max_connections, max_idle, idle_timeout, dns_ttl, roots } =
-            settings;
-        let template = Template::new(&origin, &headers)?;
+        let Settings { origin, endpoints, auth, headers, versions, .. } = settings;
+        let Settings { max_connections, max_idle, idle_timeout, dns_ttl, roots, .. } = settings;
+        let template = Template::new(&origin, &endpoints, &headers)?;
+        let door = match auth {
+            Auth::Headers => Door::Open,
+            Auth::Oauth(settings) => Door::Oauth(Box::new(Tokens::new(*settings, tasks.clone())?)),
+            Auth::Signed(signer) => Door::Signed(signer),
+        };
         let trust = Trust::new(roots.as_deref())?;
         let max_connections = max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self {
             max_connections,
             template,
+            door,
             dialer: Dialer::new(origin.clone(), versions, dns_ttl, trust),
             pool: Arc::new(Pool::new(max_idle, idle_timeout)),
             shared: Shared::new(idle_timeout, versions == HttpVersion::Http2),
@@ -85,8 +118,19 @@ impl Http {
     /// Sends one request and waits for the answer's head. Deadlines after the connection are the caller's:
     /// dropping the future cancels.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Exchange, Fault> {
-        let connect_by = outgoing.connect_by;
-        self.exchange(self.template.request(outgoing), connect_by).await
+        let (connect_by, body) = (outgoing.connect_by, outgoing.body.clone());
+        let mut request = self.template.request(outgoing)?;
+        match &self.door {
+            Door::Open => {}
+            Door::Oauth(tokens) => tokens.authorize(&mut request, connect_by).await?,
+            Door::Signed(signer) => signer.sign(&mut request, &body, clock::wall())?,
+        }
+        self.exchange(request, connect_by).await
+    }
+
+    /// Posts a form to the base URL itself.
+    pub(crate) async fn post_form(&self, body: Bytes, connect_by: Moment) -> Result<Exchange, Fault> {
+        self.exchange(self.template.form(body)?, connect_by).await
     }
 
     /// Asks whether the provider answers at all: `GET` of `path` under the base URL.
@@ -209,6 +253,19 @@ impl Http {
             SendError::Failed(fault) => fault,
         }
     }
+}
+
+/// The whole body, up to `max` bytes.
+pub(crate) async fn collect(body: &mut Body, max: usize) -> Result<Vec<u8>, Fault> {
+    let mut all = Vec::new();
+    while let Some(chunk) = poll_fn(|cx| body.poll_chunk(cx)).await {
+        let chunk = chunk?;
+        if all.len() + chunk.len() > max {
+            return Err(Fault::new(Kind::InvalidResponse, Code::BadAnswer, "the answer is too large"));
+        }
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all)
 }
 
 async fn exchange_at(place: Place, request: Ready, mut timing: Timing) -> Result<Exchange, SendError> {

@@ -8,8 +8,10 @@
 //! The connection that serves a call is polled by the task that owns the call. Dropping an [`Exchange`]
 //! before its end closes the connection, and with it cancels the provider's work.
 
+mod auth;
 pub mod clock;
 mod dial;
+mod endpoints;
 mod exchange;
 mod http;
 mod http1;
@@ -22,10 +24,12 @@ mod sigv4;
 pub mod simulated;
 mod tls;
 
+pub use auth::OauthSettings;
+pub use endpoints::Endpoints;
 pub use exchange::{Body, Exchange, Outgoing};
-pub use http::{Http, HttpVersion, Settings};
+pub use http::{Auth, Http, HttpVersion, Settings};
 pub use local::Local;
 pub use origin::{Origin, ParseOriginError};
-pub use provider::{Family, Provider, Transport};
+pub use provider::{Api, Family, Provider, Transport};
 pub use sigv4::{Keys, Signer};
 pub use simulated::Simulated;

@@ -181,6 +181,8 @@ impl Inner {
         };
         let origin: Result<Origin, _> = format!("http://127.0.0.1:{port}/v1").parse();
         let http = crate::Settings {
+            endpoints: crate::Endpoints::Openai,
+            auth: crate::Auth::Headers,
             origin: origin.map_err(|error| Fault::internal(error.to_string()))?,
             headers: Vec::new(),
             versions: HttpVersion::Http1,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use types::{Code, Dialect, Fault, Kind};
+use types::{Code, Dialect, Fault, Kind, Quirks};
 
 use crate::{Exchange, Http, Local, Outgoing, Simulated};
 
@@ -10,23 +10,43 @@ use crate::{Exchange, Http, Local, Outgoing, Simulated};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// OpenAI's, as most servers do.
-    Openai,
+    Openai(Api),
     /// Anthropic's.
     Anthropic,
+    /// Google's.
+    Gemini,
+    /// AWS Bedrock's.
+    Bedrock,
+}
+
+/// Which of OpenAI's two APIs a server is asked by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// Chat Completions only.
+    Chat,
+    /// Each call by the API that it came in, other dialects by Chat Completions.
+    Both,
+    /// Responses only.
+    Responses,
 }
 
 impl Family {
     /// The dialect in which this family takes a request that came in `inbound`.
     pub fn dialect(self, inbound: Dialect) -> Result<Dialect, Fault> {
         match (self, inbound) {
-            (Self::Openai, Dialect::OpenaiEmbeddings) => Ok(Dialect::OpenaiEmbeddings),
-            (Self::Openai, _) => Ok(Dialect::OpenaiChat),
-            (Self::Anthropic, Dialect::OpenaiEmbeddings) => {
+            (Self::Openai(_), Dialect::OpenaiEmbeddings) => Ok(Dialect::OpenaiEmbeddings),
+            (_, Dialect::OpenaiEmbeddings) => {
                 let message = "this provider has no embeddings";
                 Err(Fault::invalid(Code::Unsupported, "model", message)
                     .with_hint("choose a model of another provider"))
             }
+            (Self::Openai(Api::Responses), _) | (Self::Openai(Api::Both), Dialect::OpenaiResponses) => {
+                Ok(Dialect::OpenaiResponses)
+            }
+            (Self::Openai(_), _) => Ok(Dialect::OpenaiChat),
             (Self::Anthropic, _) => Ok(Dialect::AnthropicMessages),
+            (Self::Gemini, _) => Ok(Dialect::GeminiContent),
+            (Self::Bedrock, _) => Ok(Dialect::BedrockConverse),
         }
     }
 }
@@ -49,6 +69,8 @@ pub struct Provider {
     pub name: Arc<str>,
     /// The dialects that it speaks.
     pub family: Family,
+    /// How it differs from OpenAI, where it is of OpenAI's family.
+    pub quirks: Quirks,
     /// The way to it.
     pub transport: Transport,
 }

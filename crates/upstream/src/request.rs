@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use http_body_util::Full;
-use types::{Dialect, Fault};
+use types::Fault;
 
-use crate::{Origin, Outgoing};
+use crate::endpoints::{Paths, uri};
+use crate::{Endpoints, Origin, Outgoing};
 
 /// A request as the connections take it.
 pub(crate) type Ready = Request<Full<Bytes>>;
@@ -19,10 +20,7 @@ pub(crate) struct Template {
     scheme: Scheme,
     authority: Authority,
     prefix: String,
-    chat: Uri,
-    embeddings: Uri,
-    messages: Uri,
-    responses: Uri,
+    paths: Paths,
     /// With `host`, and with `accept` for an answer that comes whole.
     whole: HeaderMap,
     /// With `host`, and with `accept` for a stream.
@@ -30,50 +28,61 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    pub(crate) fn new(origin: &Origin, own: &[(HeaderName, HeaderValue)]) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        origin: &Origin,
+        endpoints: &Endpoints,
+        own: &[(HeaderName, HeaderValue)],
+    ) -> Result<Self, Fault> {
         let authority = origin.authority.parse();
         let authority =
             authority.map_err(|_| Fault::internal("the provider's authority is not part of a URI"))?;
-        // OpenAI's base URLs end in `/v1`, Anthropic's do not.
-        let path = |endpoint: &str| path(&origin.prefix, endpoint);
         Ok(Self {
             scheme: if origin.tls { Scheme::HTTPS } else { Scheme::HTTP },
             authority,
             prefix: origin.prefix.clone(),
-            chat: path("/chat/completions")?,
-            embeddings: path("/embeddings")?,
-            messages: path("/v1/messages")?,
-            responses: path("/responses")?,
+            paths: Paths::new(endpoints, &origin.prefix)?,
             whole: headers(origin, own, HeaderValue::from_static("application/json"))?,
-            stream: headers(origin, own, HeaderValue::from_static("text/event-stream"))?,
+            stream: headers(
+                origin,
+                own,
+                HeaderValue::from_static(match endpoints {
+                    Endpoints::Bedrock => "application/vnd.amazon.eventstream",
+                    _ => "text/event-stream",
+                }),
+            )?,
         })
     }
 
     /// An attempt's request in HTTP/1's form: the path alone in its line, and a `host` header.
-    pub(crate) fn request(&self, outgoing: Outgoing) -> Ready {
-        let Outgoing { dialect, body, stream, traceparent, passed, .. } = outgoing;
+    pub(crate) fn request(&self, outgoing: Outgoing) -> Result<Ready, Fault> {
+        let Outgoing { dialect, model, body, stream, traceparent, passed, .. } = outgoing;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = match dialect {
-            Dialect::OpenaiChat => self.chat.clone(),
-            Dialect::OpenaiEmbeddings => self.embeddings.clone(),
-            Dialect::AnthropicMessages => self.messages.clone(),
-            Dialect::OpenaiResponses => self.responses.clone(),
-            Dialect::GeminiContent | Dialect::BedrockConverse => self.chat.clone(),
-        };
+        *request.uri_mut() = self.paths.of(dialect, &model, stream)?;
         let mut headers = if stream { self.stream.clone() } else { self.whole.clone() };
         if let Some(trace) = traceparent {
             headers.insert(TRACEPARENT, trace);
         }
         headers.extend(passed.into_iter().map(|(name, value)| (Some(name), value)));
         *request.headers_mut() = headers;
-        request
+        Ok(request)
+    }
+
+    /// A `POST` of a form to the base URL itself.
+    pub(crate) fn form(&self, body: Bytes) -> Result<Ready, Fault> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri(self.prefix.clone())?;
+        *request.headers_mut() = self.whole.clone();
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, form);
+        Ok(request)
     }
 
     /// A `GET` of `path` under the base URL.
     pub(crate) fn get(&self, endpoint: &str) -> Result<Ready, Fault> {
         let mut request = Request::new(Full::default());
-        *request.uri_mut() = path(&self.prefix, endpoint)?;
+        *request.uri_mut() = uri(format!("{}{endpoint}", self.prefix))?;
         *request.headers_mut() = self.whole.clone();
         Ok(request)
     }
@@ -89,13 +98,6 @@ impl Template {
         *request.version_mut() = Version::HTTP_2;
         request
     }
-}
-
-fn path(prefix: &str, endpoint: &str) -> Result<Uri, Fault> {
-    let path: PathAndQuery = format!("{prefix}{endpoint}")
-        .parse()
-        .map_err(|_| Fault::internal("the provider's base URL takes no path"))?;
-    Ok(Uri::from(path))
 }
 
 fn headers(
@@ -117,6 +119,8 @@ fn headers(
 
 #[cfg(test)]
 mod tests {
+    use types::Dialect;
+
     use super::*;
 
     fn outgoing() -> Outgoing {
@@ -135,8 +139,8 @@ mod tests {
     fn a_request_has_a_form_for_each_version_of_http() {
         let origin: Origin = "https://api.example.com/v1".parse().unwrap();
         let own = [(HeaderName::from_static("authorization"), HeaderValue::from_static("Bearer k"))];
-        let template = Template::new(&origin, &own).unwrap();
-        let request = template.request(outgoing());
+        let template = Template::new(&origin, &Endpoints::Openai, &own).unwrap();
+        let request = template.request(outgoing()).unwrap();
         assert_eq!(request.uri(), "/v1/chat/completions");
         assert_eq!(request.headers()["host"], "api.example.com");
         assert_eq!(request.headers()["authorization"], "Bearer k");
@@ -152,7 +156,7 @@ mod tests {
     fn an_operators_header_replaces_ours() {
         let origin: Origin = "http://127.0.0.1:1".parse().unwrap();
         let own = [(USER_AGENT, HeaderValue::from_static("mine"))];
-        let request = Template::new(&origin, &own).unwrap().get("/health").unwrap();
+        let request = Template::new(&origin, &Endpoints::Openai, &own).unwrap().get("/health").unwrap();
         assert_eq!(request.uri(), "/health");
         assert_eq!(request.headers().get_all(USER_AGENT).iter().count(), 1);
     }

@@ -81,8 +81,7 @@ pub fn encode_request(request: &Request, writing: &Writing<'_>) -> Result<Writte
     let carried = |name: &str, value: &RawValue| {
         writing.dialect == Dialect::OpenaiResponses && responses::request_out::carries(name, value)
     };
-    let beyond =
-        |(name, value): &&(String, Box<RawValue>)| !harmless(name, value) && !carried(name, value);
+    let beyond = |(name, value): &&(String, Box<RawValue>)| !harmless(name, value) && !carried(name, value);
     for (name, _) in request.extra.iter().filter(beyond) {
         omit.field(name)?;
     }
@@ -94,10 +93,29 @@ pub fn encode_request(request: &Request, writing: &Writing<'_>) -> Result<Writte
         Dialect::GeminiContent => bytes_of(&gemini::request_out::encode(request, writing, &mut omit)?),
         Dialect::BedrockConverse => bytes_of(&bedrock::request_out::encode(request, writing, &mut omit)?),
         Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => {
-            bytes_of(&openai::request_out::encode(request, writing, &mut omit)?)
+            let body = bytes_of(&openai::request_out::encode(request, writing, &mut omit)?);
+            adapted(&body, writing, &mut omit)?.unwrap_or(body)
         }
     };
     Ok(Written { body, dropped: omit.into_dropped() })
+}
+
+/// A Chat Completions request as a server with quirks takes it, where the caller speaks the same dialect:
+/// `None` if it fits as it is.
+///
+/// Fails with `Unsupported` for what the server refuses, unless it may be left out.
+pub fn adapt_request(body: &Bytes, writing: &Writing<'_>) -> Result<Option<Written>, Fault> {
+    let mut omit = Omissions::new(writing.unsupported, "this provider's");
+    let body = adapted(body, writing, &mut omit)?;
+    Ok(body.map(|body| Written { body, dropped: omit.into_dropped() }))
+}
+
+fn adapted(body: &Bytes, writing: &Writing<'_>, omit: &mut Omissions) -> Result<Option<Bytes>, Fault> {
+    if *writing.quirks == Quirks::OPENAI || writing.dialect != Dialect::OpenaiChat {
+        return Ok(None);
+    }
+    let text = std::str::from_utf8(body).map_err(|_| Fault::internal("a checked body is not UTF-8"))?;
+    openai::adapt::adapt(text, writing.model, writing.quirks, omit)
 }
 
 /// Fields that may be left out when a call crosses dialects, because the answer is the same without them, and

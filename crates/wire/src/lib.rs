@@ -28,8 +28,8 @@ mod sse;
 mod watch;
 
 pub use codec::{
-    AnswerMeta, StreamEncoder, Writing, Written, answer_usage, decode_answer, decode_request, encode_answer,
-    encode_request,
+    AnswerMeta, StreamEncoder, Writing, Written, adapt_request, answer_usage, decode_answer, decode_request,
+    encode_answer, encode_request,
 };
 pub use decoder::StreamDecoder;
 pub use error::{encode_error, error_event, status_of};

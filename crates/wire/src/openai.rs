@@ -1,5 +1,6 @@
 //! OpenAI's dialect: Chat Completions and Embeddings, as OpenAI and the many compatible servers speak it.
 
+pub(crate) mod adapt;
 pub(crate) mod answer;
 pub(crate) mod chunk;
 pub(crate) mod embeddings;

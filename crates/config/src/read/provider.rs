@@ -5,17 +5,19 @@ use policy::Timeouts;
 use types::Price;
 
 use crate::catalogue::{Catalogue, Vendor};
-use crate::fields::{Fields, secret};
-use crate::provider::{Http2, Kind, Model, Models, Pool, Provider, Remote};
+use crate::compatible::COMPATIBLE;
+use crate::fields::Fields;
+use crate::provider::{Kind, Model, Models, Provider};
 use crate::read::price::price;
-use crate::read::provider_table::{ANTHROPIC, KINDS, LOCAL, MODEL, OPENAI};
+use crate::read::provider_table::{ANTHROPIC, AZURE, GEMINI, KINDS, LOCAL, MODEL, OPENAI};
+use crate::read::remote;
 use crate::read::route::deadlines;
 use crate::read::simulated::{SIMULATED, simulated};
 use crate::table::Section;
-use crate::{BaseUrl, Local, Secret};
+use crate::{Compatible, Local};
 
 /// Kinds that this version refuses by name.
-const KINDS_LATER: [&str; 4] = ["azure", "bedrock", "gemini", "vertex"];
+const KINDS_LATER: [&str; 1] = ["vertex"];
 
 /// Reads one provider. Prices of its models go to `prices` as `provider/model`.
 pub(crate) fn provider(
@@ -24,7 +26,7 @@ pub(crate) fn provider(
     base: Timeouts,
     prices: &mut Vec<(String, Price)>,
 ) -> Option<Provider> {
-    let (_, section) = kind_of(reader)?;
+    let (word, section) = kind_of(reader)?;
     let mut fields = Fields::open(section, Some(reader.clone()));
     fields.value("kind");
     let timeouts = deadlines(fields.section("timeouts")).over(base);
@@ -40,10 +42,19 @@ pub(crate) fn provider(
             (Kind::Simulated(simulated), models, Vendor::None)
         }
         other => {
-            let remote = remote(&mut fields, other == ANTHROPIC.name);
-            let vendor = vendor(&mut fields, &remote.base_url);
+            let kind = if other == OPENAI.name {
+                Kind::Openai(remote::openai(word, &mut fields))
+            } else if other == ANTHROPIC.name {
+                Kind::Anthropic(remote::anthropic(&mut fields))
+            } else if other == GEMINI.name {
+                Kind::Gemini(remote::plain(&mut fields))
+            } else if other == AZURE.name {
+                Kind::Azure(remote::azure(&mut fields))
+            } else {
+                Kind::Bedrock(remote::bedrock(&mut fields))
+            };
+            let vendor = vendor(&mut fields, &kind);
             let models = models(&mut fields);
-            let kind = if other == OPENAI.name { Kind::Openai(remote) } else { Kind::Anthropic(remote) };
             (kind, models, vendor)
         }
     };
@@ -57,7 +68,7 @@ pub(crate) fn provider(
 }
 
 /// Which section a provider is read by.
-fn kind_of(reader: &Reader<'_>) -> Option<&'static (&'static str, &'static Section)> {
+fn kind_of(reader: &Reader<'_>) -> Option<(&'static str, &'static Section)> {
     let Value::Map(_) = &reader.node().value else {
         reader.error_with_help("a provider is a map with a `kind`", "for example { kind: local }");
         return None;
@@ -66,11 +77,19 @@ fn kind_of(reader: &Reader<'_>) -> Option<&'static (&'static str, &'static Secti
         reader.problems().error(reader.path(), reader.key_span(), "`kind` is missing");
         return None;
     };
+    if let Some(server) = Compatible::named(kind.raw()) {
+        return Some((server.kind, &OPENAI));
+    }
     if let Some(known) = KINDS.iter().find(|(word, _)| *word == kind.raw()) {
-        return Some(known);
+        return Some(*known);
     }
     // The reader's own words for an unknown one: list of kinds, did you mean.
-    let kinds = KINDS.map(|(word, _)| (word, ()));
+    let kinds: Vec<_> = COMPATIBLE
+        .iter()
+        .map(|server| server.kind)
+        .chain(KINDS[1..].iter().map(|(word, _)| *word))
+        .map(|word| (word, ()))
+        .collect();
     let at = reader.clone().map()?.take("kind")?;
     if KINDS_LATER.contains(&kind.raw()) && !kind.is_interpolated() {
         at.error_with_help(
@@ -83,51 +102,9 @@ fn kind_of(reader: &Reader<'_>) -> Option<&'static (&'static str, &'static Secti
     None
 }
 
-fn remote(fields: &mut Fields<'_>, anthropic: bool) -> Remote {
-    let url = fields.url("base_url");
-    let url = match &url {
-        Some(url) if anthropic => url.as_str().strip_suffix("/v1").and_then(|text| BaseUrl::parse(text).ok()),
-        _ => None,
-    }
-    .or(url);
-    let remote = Remote {
-        base_url: url.unwrap_or_else(BaseUrl::nowhere),
-        api_key: fields.secret("api_key"),
-        headers: fields.names("headers").into_iter().filter_map(header).collect(),
-        pool: pool(fields.section("pool")),
-    };
-    if remote.api_key.as_ref().is_some_and(|key| !key.expose().is_ascii())
-        && let Some(at) = fields.value("api_key")
-    {
-        at.error("a key goes into a header, so it must be ASCII");
-    }
-    remote
-}
-
-/// A header that may be added. Those that frame a message or belong to the dialect may not.
-fn header((name, reader): (String, Reader<'_>)) -> Option<(String, Secret)> {
-    let lower = name.to_ascii_lowercase();
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if lower.is_empty() || !lower.bytes().all(token) {
-        reader.error("not a header's name");
-        return None;
-    }
-    if ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"]
-        .contains(&lower.as_str())
-    {
-        reader.error(format!("`{lower}` is set by Windlass itself"));
-        return None;
-    }
-    let value = secret(&reader)?;
-    if !value.expose().is_ascii() {
-        reader.error("a header's value must be ASCII");
-        return None;
-    }
-    Some((lower, value))
-}
-
-fn vendor(fields: &mut Fields<'_>, url: &BaseUrl) -> Vendor {
-    let Some(at) = fields.value("vendor") else { return Vendor::at(url) };
+/// Whose list prices hold: what the operator says, else what the address or the kind tells.
+fn vendor(fields: &mut Fields<'_>, kind: &Kind) -> Vendor {
+    let Some(at) = fields.value("vendor") else { return vendor_of(kind) };
     let Some(name) = fields.text("vendor") else { return Vendor::None };
     if name == "none" {
         return Vendor::None;
@@ -136,6 +113,22 @@ fn vendor(fields: &mut Fields<'_>, url: &BaseUrl) -> Vendor {
         at.error("the catalogue has no such vendor");
     }
     Vendor::named(&name)
+}
+
+fn vendor_of(kind: &Kind) -> Vendor {
+    let (url, named) = match kind {
+        Kind::Openai(openai) => (&openai.remote.base_url, openai.server.prices),
+        Kind::Anthropic(remote) => (&remote.base_url, None),
+        Kind::Gemini(_) => return Vendor::named("gemini"),
+        Kind::Azure(_) => return Vendor::named("azure"),
+        Kind::Bedrock(_) => return Vendor::named("bedrock"),
+        Kind::Local(_) | Kind::Simulated(_) => return Vendor::None,
+    };
+    match (Vendor::at(url), named) {
+        // `kind: openai` stands for any server of that kind: only the address tells whose it is.
+        (Vendor::Unknown, Some(name)) if name != "openai" => Vendor::named(name),
+        (known, _) => known,
+    }
 }
 
 fn models(fields: &mut Fields<'_>) -> Models {
@@ -196,17 +189,4 @@ pub(crate) fn local(fields: &mut Fields<'_>) -> (Local, Models) {
         stop_after: fields.duration_if_set("stop_after"),
     };
     (local, Models::Listed(models))
-}
-
-fn pool(mut fields: Fields<'_>) -> Pool {
-    let http2 = [("auto", Http2::Auto), ("on", Http2::On), ("off", Http2::Off)];
-    let pool = Pool {
-        max_connections: fields.integer("max_connections"),
-        max_idle: fields.integer("max_idle"),
-        idle_timeout: fields.duration("idle_timeout"),
-        http2: fields.word("http2", &http2).unwrap_or_default(),
-        dns_ttl: fields.duration("dns_ttl"),
-    };
-    fields.finish();
-    pool
 }

@@ -1,15 +1,37 @@
 //! The keys that each kind of provider has.
 
+use crate::compatible::COMPATIBLE;
 use crate::read::price::PRICE;
 use crate::read::route::TIMEOUTS;
 use crate::read::simulated::SIMULATED;
-use crate::table::{Field, Is, Section, field, later, option, required, words};
+use crate::table::{Field, Is, Section, field, option, required, words};
 
 /// Kinds of providers, and the keys that each has.
-pub(crate) static KINDS: [(&str, &Section); 4] =
-    [("openai", &OPENAI), ("anthropic", &ANTHROPIC), ("local", &LOCAL), ("simulated", &SIMULATED)];
+pub(crate) static KINDS: [(&str, &Section); 7] = [
+    ("openai", &OPENAI),
+    ("anthropic", &ANTHROPIC),
+    ("gemini", &GEMINI),
+    ("azure", &AZURE),
+    ("bedrock", &BEDROCK),
+    ("local", &LOCAL),
+    ("simulated", &SIMULATED),
+];
 
-const KIND_OPENAI: Field = required("kind", words(&["openai"]), KIND_DOC);
+/// The words for servers of the OpenAI kind.
+static SERVERS: [&str; COMPATIBLE.len()] = {
+    let mut words = [""; COMPATIBLE.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = COMPATIBLE[at].kind;
+        at += 1;
+    }
+    words
+};
+
+const KIND_OPENAI: Field = required("kind", words(&SERVERS), KIND_DOC);
+const KIND_GEMINI: Field = required("kind", words(&["gemini"]), KIND_DOC);
+const KIND_AZURE: Field = required("kind", words(&["azure"]), KIND_DOC);
+const KIND_BEDROCK: Field = required("kind", words(&["bedrock"]), KIND_DOC);
 const KIND_ANTHROPIC: Field = required("kind", words(&["anthropic"]), KIND_DOC);
 const KIND_LOCAL: Field = required("kind", words(&["local"]), KIND_DOC);
 const KIND_DOC: &str = "How it is reached.";
@@ -43,25 +65,41 @@ const PRICES: Field =
     option("prices", Is::Map(&ONE_PRICE), "list prices", "Prices of this provider's models, by model.");
 const DEADLINES: Field = option("timeouts", Is::Section(&TIMEOUTS), "as `defaults.timeouts`", "Deadlines.");
 const POOL_FIELD: Field = option("pool", Is::Section(&POOL), "see there", "Connections.");
-const COMPRESS: Field = later("compress_requests", "Send request bodies over 1 KB with gzip.");
+const COMPRESS: Field = field(
+    "compress_requests",
+    Is::Bool,
+    "false",
+    "Send request bodies with gzip from `compress_above` on. Only where the provider is known to take it.",
+);
+const COMPRESS_ABOVE: Field =
+    field("compress_above", Is::Size, "1KB", "Smaller bodies are sent as they are.");
+const API: Field = option(
+    "api",
+    words(&["chat", "both", "responses"]),
+    "`both` where the vendor has both, else `chat`",
+    "Which of OpenAI's two APIs is spoken: Chat Completions, Responses, or each call by the one it came in.",
+);
 
 pub(crate) static OPENAI: Section = Section {
-    name: "providers.NAME (kind: openai)",
-    doc: "A server that speaks OpenAI's dialect: OpenAI itself, and most others.",
+    name: "providers.NAME (kind: openai, groq, mistral, ollama …)",
+    doc: "A server that speaks OpenAI's dialect. The kind names whose server it is, and with that its address, its \
+          prices and the ways in which it differs from OpenAI; `openai` stands for OpenAI itself and for any other.",
     fields: &[
         KIND_OPENAI,
-        field(
+        option(
             "base_url",
             Is::Url,
-            "https://api.openai.com/v1",
-            "Where its API starts, with the `/v1` or what stands for it.",
+            "the vendor's own",
+            "Where its API starts, with the `/v1` or what stands for it. Servers of your own need it.",
         ),
         API_KEY,
+        API,
         LIST,
         HEADERS,
         DEADLINES,
         POOL_FIELD,
         COMPRESS,
+        COMPRESS_ABOVE,
         VENDOR,
         PRICES,
     ],
@@ -84,6 +122,100 @@ pub(crate) static ANTHROPIC: Section = Section {
         DEADLINES,
         POOL_FIELD,
         COMPRESS,
+        COMPRESS_ABOVE,
+        VENDOR,
+        PRICES,
+    ],
+};
+
+pub(crate) static GEMINI: Section = Section {
+    name: "providers.NAME (kind: gemini)",
+    doc: "Google's Gemini API by its own dialect, `generateContent`.",
+    fields: &[
+        KIND_GEMINI,
+        field(
+            "base_url",
+            Is::Url,
+            "https://generativelanguage.googleapis.com/v1beta",
+            "Where its API starts, with its version.",
+        ),
+        API_KEY,
+        LIST,
+        HEADERS,
+        DEADLINES,
+        POOL_FIELD,
+        COMPRESS,
+        COMPRESS_ABOVE,
+        VENDOR,
+        PRICES,
+    ],
+};
+
+pub(crate) static AZURE: Section = Section {
+    name: "providers.NAME (kind: azure)",
+    doc: "OpenAI's models on Azure. A model's name (or its `id` under `models`) is the deployment's.",
+    fields: &[
+        KIND_AZURE,
+        required("base_url", Is::Url, "The resource: `https://NAME.openai.azure.com`."),
+        API_KEY,
+        option(
+            "oauth",
+            Is::Section(&OAUTH),
+            "the key is sent",
+            "Microsoft Entra client credentials in place of a key.",
+        ),
+        option(
+            "api_version",
+            Is::Text,
+            "the `v1` API",
+            "A dated version, `2024-10-21`: asks by the older paths that name the deployment.",
+        ),
+        API,
+        LIST,
+        HEADERS,
+        DEADLINES,
+        POOL_FIELD,
+        COMPRESS,
+        COMPRESS_ABOVE,
+        VENDOR,
+        PRICES,
+    ],
+};
+
+pub(crate) static OAUTH: Section = Section {
+    name: "providers.NAME.oauth",
+    doc: "OAuth 2.0 client credentials. A token is fetched when first needed and again a minute before it ends.",
+    fields: &[
+        option("tenant", Is::Text, "needed unless `token_url` is given", "The directory's id."),
+        option("token_url", Is::Url, "Microsoft's, for `tenant`", "Where tokens are had."),
+        required("client_id", Is::Text, "The application's id."),
+        required("client_secret", Is::Secret, "The application's secret, usually `${VARIABLE}`."),
+        field("scope", Is::Text, "https://cognitiveservices.azure.com/.default", "What the token is for."),
+    ],
+};
+
+pub(crate) static BEDROCK: Section = Section {
+    name: "providers.NAME (kind: bedrock)",
+    doc: "AWS Bedrock by its Converse API. Requests are signed with a key pair, or carry a Bedrock API key.",
+    fields: &[
+        KIND_BEDROCK,
+        required("region", Is::Text, "The region: `us-east-1`."),
+        option("base_url", Is::Url, "the region's endpoint", "Another endpoint: a private one, or a proxy."),
+        API_KEY,
+        option(
+            "access_key_id",
+            Is::Text,
+            "`api_key` is used",
+            "The key pair's id, usually `${AWS_ACCESS_KEY_ID}`.",
+        ),
+        option("secret_access_key", Is::Secret, "none", "The key pair's secret."),
+        option("session_token", Is::Secret, "none", "The token of a temporary key pair."),
+        LIST,
+        HEADERS,
+        DEADLINES,
+        POOL_FIELD,
+        COMPRESS,
+        COMPRESS_ABOVE,
         VENDOR,
         PRICES,
     ],

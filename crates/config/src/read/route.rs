@@ -4,8 +4,8 @@ use document::Reader;
 use policy::{Timeouts, retry};
 
 use crate::fields::Fields;
-use crate::route::{Deadlines, Strategy, StreamFailure};
-use crate::table::{Is, Section, Words, field, later, option, required};
+use crate::route::{Deadlines, Strategy, StreamFailure, Unsupported};
+use crate::table::{Is, Section, Words, field, later, option, required, words};
 
 pub(crate) static ROUTE: Section = Section {
     name: "routes.NAME",
@@ -29,6 +29,13 @@ pub(crate) static ROUTE: Section = Section {
             Is::Words(Words { now: &["error"], later: &["continue"] }),
             "error",
             "What happens to a stream that breaks after its first content: the caller gets an error event.",
+        ),
+        field(
+            "unsupported",
+            words(&["refuse", "drop"]),
+            "refuse",
+            "What becomes of a field that the chosen provider cannot take: a 400 that names it, or it is left out and \
+             the answer's `x-windlass-dropped` header names it.",
         ),
         later("cache", "Answers that are remembered."),
     ],
@@ -103,6 +110,7 @@ pub(crate) struct RawRoute<'a> {
     pub(crate) retry: retry::Policy,
     pub(crate) timeouts: Deadlines,
     pub(crate) stream_failure: StreamFailure,
+    pub(crate) unsupported: Unsupported,
 }
 
 /// The base of everybody's retries and deadlines.
@@ -131,6 +139,9 @@ pub(crate) fn route(name: String, at: Reader<'_>, base: retry::Policy) -> RawRou
         strategy: fields.word("strategy", &[("fallback", Strategy::Fallback)]).unwrap_or_default(),
         retry: retry(fields.section("retry"), base),
         timeouts: deadlines(fields.section("timeouts")),
+        unsupported: fields
+            .word("unsupported", &[("refuse", Unsupported::Refuse), ("drop", Unsupported::Drop)])
+            .unwrap_or_default(),
         stream_failure: fields.word("stream_failure", &[("error", StreamFailure::Error)]).unwrap_or_default(),
         at,
     };

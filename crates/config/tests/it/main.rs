@@ -11,6 +11,8 @@ mod good;
 #[cfg(test)]
 mod overrides;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod resolving;
 #[cfg(test)]
 mod wrong;

@@ -28,8 +28,8 @@ fn the_environment_stands_above_the_file_and_flags_above_both() {
     assert_eq!(config.server.listen.port(), 1);
     assert_eq!(config.server.workers, Some(7));
     assert!(config.server.allow_open);
-    let Kind::Openai(remote) = &config.providers[0].kind else { panic!("not openai") };
-    assert_eq!(remote.api_key.as_ref().unwrap().expose(), "12345678");
+    let Kind::Openai(openai) = &config.providers[0].kind else { panic!("not openai") };
+    assert_eq!(openai.remote.api_key.as_ref().unwrap().expose(), "12345678");
     assert_eq!(config.route("fast").unwrap().targets.len(), 2);
     assert_eq!(config.telemetry.log_level, LogLevel::Debug);
     assert_eq!((config.retry.backoff, config.retry.attempts), (Backoff::Fixed, 4));

@@ -113,7 +113,7 @@ impl Engine {
     ) -> Result<Got, Fault> {
         let parsed = &planned.admitted.parsed;
         let target = Arc::clone(record.target());
-        let Made { outgoing, dialect, usage_added } = made;
+        let Made { outgoing, dialect, usage_added, dropped } = made;
         record.sent();
         let mut exchange = target.provider.send(outgoing).await?;
         record.answered(exchange.status.as_u16(), exchange.timing);
@@ -128,6 +128,7 @@ impl Engine {
             fallback: send.target > 0,
             simulated: target.provider.is_simulated(),
             request_id: request_id(&exchange.headers).cloned(),
+            dropped,
         };
         if parsed.peek.stream {
             let content_type =

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use types::chat::Request;
+use types::quirks::StreamUsage;
 use types::{Dialect, Fault, Moment};
 use upstream::Outgoing;
-use wire::Rewrite;
+use wire::{Rewrite, Writing, Written};
 
 use crate::call::{Planned, Target};
 
@@ -23,6 +23,8 @@ pub(super) struct Made {
     pub(super) dialect: Dialect,
     /// Whether a usage chunk was asked for that the caller did not ask for, and must not see.
     pub(super) usage_added: bool,
+    /// What was left out because the target cannot take it, by the caller's names.
+    pub(super) dropped: Vec<String>,
 }
 
 impl Maker {
@@ -36,17 +38,25 @@ impl Maker {
         let parsed = &planned.admitted.parsed;
         let inbound = parsed.inbound;
         let dialect = target.provider.family.dialect(inbound.dialect)?;
-        let usage_added = parsed.peek.stream && dialect == Dialect::OpenaiChat && !parsed.peek.include_usage;
-        let (body, headers) = if dialect == inbound.dialect {
+        let quirks = &target.provider.quirks;
+        let writing = Writing { dialect, model: &target.id, unsupported: planned.plan.unsupported, quirks };
+        let usage_added = parsed.peek.stream
+            && dialect == Dialect::OpenaiChat
+            && !parsed.peek.include_usage
+            && quirks.stream_usage == StreamUsage::Asked;
+        let (written, headers) = if dialect == inbound.dialect {
             let rewrite = Rewrite {
                 model: Some(&target.id),
                 add_stream_usage: usage_added,
                 drop_windlass_metadata: true,
             };
-            (wire::splice(&inbound.body, &parsed.peek, &rewrite), inbound.head.passed.clone())
+            let body = wire::splice(&inbound.body, &parsed.peek, &rewrite);
+            let adapted = wire::adapt_request(&body, &writing)?;
+            (adapted.unwrap_or(Written { body, dropped: Vec::new() }), inbound.head.passed.clone())
         } else {
-            (self.translate(planned, target, dialect)?, Vec::new())
+            (self.translate(planned, &writing)?, Vec::new())
         };
+        let Written { body, dropped } = written;
         let outgoing = Outgoing {
             dialect,
             model: Arc::clone(&target.id),
@@ -56,10 +66,10 @@ impl Maker {
             passed: headers,
             connect_by,
         };
-        Ok(Made { outgoing, dialect, usage_added })
+        Ok(Made { outgoing, dialect, usage_added, dropped })
     }
 
-    fn translate(&self, planned: &Planned<'_>, target: &Target, dialect: Dialect) -> Result<Bytes, Fault> {
+    fn translate(&self, planned: &Planned<'_>, writing: &Writing<'_>) -> Result<Written, Fault> {
         let inbound = planned.admitted.parsed.inbound;
         let neutral = if let Some(neutral) = self.neutral.get() {
             neutral
@@ -69,7 +79,6 @@ impl Maker {
             request.stream_usage = true;
             self.neutral.get_or_init(|| request)
         };
-        let written = wire::encode_request(neutral, &wire::Writing::plain(dialect, &target.id))?;
-        Ok(written.body)
+        wire::encode_request(neutral, writing)
     }
 }

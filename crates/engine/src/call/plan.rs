@@ -30,6 +30,8 @@ pub struct Plan {
     pub retry: retry::Policy,
     /// Deadlines.
     pub timeouts: Timeouts,
+    /// What becomes of that which a target's dialect cannot say.
+    pub unsupported: wire::Unsupported,
 }
 
 /// One model at one provider.
@@ -126,6 +128,10 @@ fn make(snapshot: &Snapshot, name: &str) -> Result<Plan, Fault> {
         retry: route.map_or(config.retry, |route| route.retry),
         // A route's call has one clock: its first model's provider says what the route leaves open.
         timeouts: route.map_or(base, |route| route.timeouts.over(base)),
+        unsupported: match route.map(|route| route.unsupported) {
+            Some(config::route::Unsupported::Drop) => wire::Unsupported::Drop,
+            Some(config::route::Unsupported::Refuse) | None => wire::Unsupported::Refuse,
+        },
     })
 }
 

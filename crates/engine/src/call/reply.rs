@@ -59,6 +59,8 @@ pub struct About {
     pub simulated: bool,
     /// The provider's id for the request.
     pub request_id: Option<HeaderValue>,
+    /// What the provider's dialect cannot say and the route lets go: the caller's names of the fields.
+    pub dropped: Vec<String>,
 }
 
 /// A call that was not answered.

@@ -10,6 +10,8 @@ use upstream::{Body, Exchange, Http, HttpVersion, Outgoing, Settings, clock};
 
 pub(crate) fn settings(url: &str) -> Settings {
     Settings {
+        endpoints: upstream::Endpoints::Openai,
+        auth: upstream::Auth::Headers,
         origin: url.parse().unwrap(),
         headers: Vec::new(),
         versions: HttpVersion::Auto,

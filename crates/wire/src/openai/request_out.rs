@@ -8,6 +8,7 @@
 use serde_json::{Map, Value, json};
 use types::Fault;
 use types::chat::{Document, Format, Message, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
+use types::quirks::{Quirks, ReasoningField};
 
 use super::message::{assistant_json, image_json};
 use crate::codec::Writing;
@@ -21,7 +22,7 @@ pub(crate) fn encode(request: &Request, writing: &Writing<'_>, omit: &mut Omissi
     }
     let mut messages = Vec::with_capacity(request.messages.len());
     for message in &request.messages {
-        write_turn(message, &mut messages, omit)?;
+        write_turn(message, quirks, &mut messages, omit)?;
     }
     let mut body = Map::new();
     let mut set = |name: &str, value: Value| {
@@ -54,7 +55,13 @@ pub(crate) fn encode(request: &Request, writing: &Writing<'_>, omit: &mut Omissi
         set("stop", json!(request.stop));
     }
     set("response_format", format_json(&request.format));
-    set("reasoning_effort", json!(request.reasoning.as_ref().and_then(effort)));
+    match (&request.reasoning, quirks.reasoning) {
+        (Some(Reasoning::Budget(budget)), ReasoningField::Object) => {
+            set("reasoning", json!({ "max_tokens": budget }));
+        }
+        (Some(Reasoning::Off), ReasoningField::Object) => set("reasoning", json!({ "enabled": false })),
+        (reasoning, _) => set("reasoning_effort", json!(reasoning.as_ref().and_then(effort))),
+    }
     if request.stream {
         set("stream", true.into());
         if request.stream_usage {
@@ -125,20 +132,25 @@ fn format_json(format: &Format) -> Value {
     }
 }
 
-fn write_turn(message: &Message, out: &mut Vec<Value>, omit: &mut Omissions) -> Result<(), Fault> {
+fn write_turn(
+    message: &Message,
+    quirks: &Quirks,
+    out: &mut Vec<Value>,
+    omit: &mut Omissions,
+) -> Result<(), Fault> {
     let mut turn = match message.role {
         Role::Tool => return results(message, out, omit),
         Role::Assistant => {
             if message.parts.iter().any(|part| matches!(part, Part::Image(_) | Part::Audio { .. })) {
                 beyond("an image or sound in the model's own turn", omit)?;
             }
-            assistant_json(&message.parts, false)
+            assistant_json(&message.parts, quirks.reasoning_back)
         }
         Role::System | Role::User => {
             let mut turn = Map::new();
             let role = if message.role == Role::System { "system" } else { "user" };
             turn.insert("role".into(), role.into());
-            turn.insert("content".into(), content_json(&message.parts, omit)?);
+            turn.insert("content".into(), content_json(&message.parts, quirks.cache_control, omit)?);
             turn
         }
     };
@@ -150,11 +162,13 @@ fn write_turn(message: &Message, out: &mut Vec<Value>, omit: &mut Omissions) -> 
 }
 
 /// A single text as a string, anything else as parts.
-fn content_json(parts: &[Part], omit: &mut Omissions) -> Result<Value, Fault> {
-    if let [Part::Text { text }] | [Part::Text { text }, Part::CachePoint { .. }] = parts {
-        return Ok(text.as_str().into());
+fn content_json(parts: &[Part], with_markers: bool, omit: &mut Omissions) -> Result<Value, Fault> {
+    match parts {
+        [Part::Text { text }] => return Ok(text.as_str().into()),
+        [Part::Text { text }, Part::CachePoint { .. }] if !with_markers => return Ok(text.as_str().into()),
+        _ => {}
     }
-    let mut content = Vec::with_capacity(parts.len());
+    let mut content: Vec<Value> = Vec::with_capacity(parts.len());
     for part in parts {
         match part {
             Part::Text { text } | Part::Refusal { text } => {
@@ -167,7 +181,11 @@ fn content_json(parts: &[Part], omit: &mut Omissions) -> Result<Value, Fault> {
                 );
             }
             Part::Document(document) => content.push(document_json(document, omit)?),
-            Part::CachePoint { .. } => {}
+            Part::CachePoint { marker } => {
+                if let Some(before) = content.last_mut().filter(|_| with_markers) {
+                    before["cache_control"] = marker.clone();
+                }
+            }
             Part::ToolCall { .. }
             | Part::ToolResult { .. }
             | Part::Thinking { .. }

@@ -15,6 +15,8 @@ mod gemini_answers;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod quirks;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod responses;
