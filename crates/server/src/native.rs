@@ -59,8 +59,8 @@ fn caller(engine: &Engine, headers: &HeaderMap) -> Result<Who, Failed> {
 async fn visible(engine: &Engine, headers: &HeaderMap, run: RunId) -> Result<Stored, Failed> {
     let who = caller(engine, headers)?;
     let stored = engine.journal().load(run).await?;
-    let own = stored.head.caller.is_some()
-        && (&stored.head.caller, &stored.head.tenant) == (&who.key, &who.tenant);
+    let own =
+        stored.head.caller.is_some() && (&stored.head.caller, &stored.head.tenant) == (&who.key, &who.tenant);
     if who.admin || own { Ok(stored) } else { Err(StoreError::UnknownRun(run).into()) }
 }
 

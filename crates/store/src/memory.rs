@@ -55,9 +55,8 @@ impl Run {
     }
 
     fn stored(&self) -> Result<Stored, StoreError> {
-        let value = |entry: &Arc<dyn Entry>| {
-            entry.value().map_err(|error| StoreError::unreadable("event", error))
-        };
+        let value =
+            |entry: &Arc<dyn Entry>| entry.value().map_err(|error| StoreError::unreadable("event", error));
         Ok(Stored {
             head: self.head.clone(),
             source: Arc::clone(&self.source),
@@ -204,8 +203,7 @@ impl Journal for Memory {
                 && filter.before.is_none_or(|before| head.id < before)
         };
         let most = filter.limit.map_or(usize::MAX, |limit| limit as usize);
-        let heads =
-            runs.values().rev().map(|run| &run.head).filter(fits).take(most).cloned().collect();
+        let heads = runs.values().rev().map(|run| &run.head).filter(fits).take(most).cloned().collect();
         Box::pin(ready(Ok(heads)))
     }
 }

@@ -83,6 +83,7 @@ pub(super) fn read_seed(map: &mut MapReader<'_>, spec: &mut Spec) {
 }
 
 /// Whether answers may come from the cache: read, and not yet acted on.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a leaf reader")]
 fn caching(reader: Reader<'_>) -> Option<bool> {
     let wanted = reader.clone().bool()?;
     if wanted {

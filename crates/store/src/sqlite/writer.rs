@@ -18,8 +18,8 @@ use types::{Timestamp, TraceId};
 
 use super::contents::{Hash, Texts};
 use super::journal::id;
-use crate::{Answer, StoreError};
 use crate::journal::{Claim, Status};
+use crate::{Answer, StoreError};
 
 /// Texts that are remembered as stored, so that a chain file is not offered again with each of its runs.
 const MOST_KNOWN: usize = 1_024;
@@ -254,18 +254,18 @@ impl Queue {
     async fn write_all(&self, mut batch: Vec<Pending>) {
         let failed = match self.commit(&batch).await {
             Ok(kept) => {
-                batch.into_iter().zip(kept).for_each(|(pending, kept)| pending.answer(kept));
+                batch.into_iter().zip(kept).for_each(|(pending, kept)| pending.answer(&kept));
                 return;
             }
             Err(error) => error,
         };
         if batch.len() == 1 {
-            batch.drain(..).for_each(|pending| pending.answer(Err(again(&failed))));
+            batch.drain(..).for_each(|pending| pending.answer(&Err(again(&failed))));
             return;
         }
         for pending in batch {
             let kept = self.commit(std::slice::from_ref(&pending)).await;
-            pending.answer(kept.and_then(|mut kept| kept.pop().unwrap_or(Ok(()))));
+            pending.answer(&kept.and_then(|mut kept| kept.pop().unwrap_or(Ok(()))));
         }
     }
 
@@ -326,7 +326,7 @@ impl Pending {
         Self { claim, creation, events, closing, texts: Texts::default(), waiters: Vec::new() }
     }
 
-    fn answer(self, kept: Kept) {
+    fn answer(self, kept: &Kept) {
         for waiter in self.waiters {
             // Who waits no more need not be told.
             let _ = waiter.send(kept.as_ref().copied().map_err(again));
@@ -346,8 +346,9 @@ impl Pending {
             }
             changed
         };
-        let parts =
-            [self.creation.is_some(), self.events.is_some(), self.closing.is_some()].into_iter().filter(|part| *part);
+        let parts = [self.creation.is_some(), self.events.is_some(), self.closing.is_some()]
+            .into_iter()
+            .filter(|part| *part);
         let first = usize::from(bounds == Bounds::Own);
         if changed.len() > first && parts.zip(changed.iter().skip(first)).all(|(_, rows)| *rows == 1) {
             return Ok(Ok(()));
@@ -365,8 +366,8 @@ impl Pending {
     }
 
     fn refused(&self, error: sqlx::Error) -> StoreError {
-        if self.creation.is_some() && error.as_database_error().is_some_and(|error| error.is_unique_violation())
-        {
+        let is_there = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation);
+        if self.creation.is_some() && is_there {
             return StoreError::KnownRun(self.claim.run);
         }
         StoreError::Database { doing: "write a journal", source: error }

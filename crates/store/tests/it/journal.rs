@@ -146,7 +146,10 @@ async fn a_finished_run_is_over_and_a_failed_one_can_go_on() {
     let (journal, claim) = with_run().await;
     let failed = Ending { status: Status::Failed, result: Arc::new(json!({"code": "WL5005"})), at: at(5) };
     journal.finish(&claim, 0, &failed).await.unwrap();
-    assert!(matches!(journal.append(&claim, 0, journal::events([json!(0)])).await.unwrap_err(), StoreError::ClaimLost(_)));
+    assert!(matches!(
+        journal.append(&claim, 0, journal::events([json!(0)])).await.unwrap_err(),
+        StoreError::ClaimLost(_)
+    ));
     let stored = journal.load(claim.run).await.unwrap();
     assert_eq!(
         (stored.head.status, stored.head.ended, stored.result),

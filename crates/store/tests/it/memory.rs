@@ -36,7 +36,10 @@ async fn keeps_the_rules(journal: &dyn Journal) {
     journal.renew(&first, at(20), LEASE).await.unwrap();
     assert!(matches!(journal.claim(&wish(at(40), Seize::Expired)).await, Err(StoreError::Claimed { .. })));
     let second = journal.claim(&wish(at(60), Seize::Expired)).await.unwrap();
-    assert!(matches!(journal.append(&first, 2, journal::events([json!("late")])).await, Err(StoreError::ClaimLost(_))));
+    assert!(matches!(
+        journal.append(&first, 2, journal::events([json!("late")])).await,
+        Err(StoreError::ClaimLost(_))
+    ));
 
     let failed = Ending { status: Status::Failed, result: Arc::new(json!({"why": "x"})), at: at(61) };
     journal.finish(&second, 2, &failed).await.unwrap();

@@ -152,13 +152,10 @@ keys:
     let start = Ask::post("/api/v1/chains/short/runs", &json!({ "vars": { "topic": "t" }, "detach": true }));
     let run = gateway.ask(start.key(first)).await.json()["run"].as_str().unwrap().to_owned();
     let path = |more: &str| format!("/api/v1/runs/{run}{more}");
-    let nothing = gateway.ask(Ask::get("/api/v1/runs/run_018bcfe5680077078707070707070707").key(second)).await;
+    let nothing =
+        gateway.ask(Ask::get("/api/v1/runs/run_018bcfe5680077078707070707070707").key(second)).await;
     assert_eq!(nothing.status, 404, "{}", nothing.text());
-    for ask in [
-        Ask::get(path("")),
-        Ask::get(path("/events")),
-        Ask::post(path("/cancel"), &json!({})),
-    ] {
+    for ask in [Ask::get(path("")), Ask::get(path("/events")), Ask::post(path("/cancel"), &json!({}))] {
         let refused = gateway.ask(ask.key(second)).await;
         assert_eq!((refused.status, refused.code()), (404, nothing.code()), "{}", refused.text());
     }
