@@ -18,21 +18,36 @@ use wire::{
 };
 
 /// Callers' dialects, with the folders of their fixtures.
-const CALLERS: [(&str, Dialect); 2] =
-    [("openai", Dialect::OpenaiChat), ("anthropic", Dialect::AnthropicMessages)];
+const CALLERS: [(&str, Dialect); 3] = [
+    ("openai", Dialect::OpenaiChat),
+    ("anthropic", Dialect::AnthropicMessages),
+    ("responses", Dialect::OpenaiResponses),
+];
 
 /// Providers' dialects and models.
-const PROVIDERS: [(Dialect, &str); 4] = [
+const PROVIDERS: [(Dialect, &str); 6] = [
     (Dialect::OpenaiChat, "gpt-5"),
+    (Dialect::OpenaiResponses, "gpt-5"),
     (Dialect::AnthropicMessages, "claude-sonnet-4-5"),
     (Dialect::GeminiContent, "gemini-3-flash-preview"),
     (Dialect::GeminiContent, "gemini-2.5-pro"),
+    (Dialect::BedrockConverse, "anthropic.claude-sonnet-4-5-20250929-v1:0"),
 ];
 
-/// Folders of fixtures in providers' dialects.
-const SOURCES: [(&str, Dialect); 3] = [
+/// Folders of answers in providers' dialects.
+const ANSWERS: [(&str, Dialect); 5] = [
     ("openai", Dialect::OpenaiChat),
     ("anthropic", Dialect::AnthropicMessages),
+    ("responses", Dialect::OpenaiResponses),
+    ("gemini", Dialect::GeminiContent),
+    ("bedrock", Dialect::BedrockConverse),
+];
+
+/// Folders of streams in providers' dialects. Bedrock's are binary and made in its own tests.
+const STREAMS: [(&str, Dialect); 4] = [
+    ("openai", Dialect::OpenaiChat),
+    ("anthropic", Dialect::AnthropicMessages),
+    ("responses", Dialect::OpenaiResponses),
     ("gemini", Dialect::GeminiContent),
 ];
 
@@ -98,7 +113,7 @@ fn requests() {
 
 #[test]
 fn answers() {
-    for (folder, provider) in SOURCES {
+    for (folder, provider) in ANSWERS {
         for (name, body) in fixtures("answers", folder) {
             let mut shown = String::new();
             for (_, caller) in CALLERS.into_iter().filter(|(_, caller)| *caller != provider) {
@@ -117,7 +132,7 @@ fn answers() {
 
 #[test]
 fn streams() {
-    for (folder, provider) in SOURCES {
+    for (folder, provider) in STREAMS {
         for (name, stream) in fixtures("streams", folder) {
             let mut shown = String::new();
             for (_, caller) in CALLERS.into_iter().filter(|(_, caller)| *caller != provider) {
@@ -127,7 +142,9 @@ fn streams() {
                 let verdict = verdict.and_then(|()| decoder.finish(&mut events));
                 let mut encoder = StreamEncoder::new(caller, &meta(), true);
                 let mut out = BytesMut::new();
-                events.iter().for_each(|event| encoder.event(event, &mut out));
+                for event in &events {
+                    encoder.event(event, &mut out);
+                }
                 if let Err(fault) = verdict {
                     out.extend_from_slice(&error_event(caller, &fault, None));
                 }
@@ -150,7 +167,7 @@ fn streams_cut_anywhere() {
         let end = decoder.finish(&mut events).map_err(|fault| fault.code);
         (events, end)
     };
-    for (folder, dialect) in SOURCES {
+    for (folder, dialect) in STREAMS {
         for (name, stream) in fixtures("streams", folder) {
             let bytes = stream.as_bytes();
             let whole = read(dialect, &mut std::iter::once(bytes));
