@@ -1,9 +1,6 @@
-//! A model provider for tests: a real server on loopback that does what a script says, down to the byte and
-//! the broken connection, and tells what it has seen. Nothing in it waits for a clock: a script waits at a
-//! [`Gate`] until the test opens it.
+//! What tests are built with: the scripted vendor and the fault wall, which live in `wall` because the program
+//! uses them too (`windlass certify`). Tests take them from here.
 
-pub mod anthropic;
-pub mod openai;
-mod vendor;
-
-pub use vendor::{Answer, Closed, Framing, Gate, Request, Script, Vendor};
+pub use wall::{
+    Answer, Closed, Fault, Framing, Gate, Request, Script, Vendor, Visits, Wall, Way, anthropic, openai,
+};

@@ -56,9 +56,11 @@ const MAP: &[(&str, &[&str])] = &[
             "telemetry",
             "engine",
             "server",
+            "wall",
         ],
     ),
-    ("testkit", &["types", "wire"]),
+    ("wall", &[]),
+    ("testkit", &["types", "wire", "wall"]),
 ];
 
 /// The test room, for `[dev-dependencies]` only.
@@ -133,7 +135,7 @@ fn objection(package: &Package, edge: &Edge, allowed: &[&str]) -> Option<String>
     if allowed.contains(&to) {
         return None;
     }
-    let testkit_uses: &[&str] = &["types", "wire"];
+    let testkit_uses: &[&str] = &["types", "wire", "wall"];
     if to == TESTKIT && edge.dev && from != TESTKIT && !testkit_uses.contains(&from) {
         return None;
     }

@@ -1,5 +1,7 @@
 //! Answers to play: a head, pieces of a body, and what happens between them and after.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::Gate;
@@ -12,6 +14,8 @@ pub struct Answer {
     framing: Framing,
     pub(super) steps: Vec<Step>,
     pub(super) bytewise: bool,
+    /// Before each piece, or each byte where it comes in bytes.
+    pub(super) pace: Option<Duration>,
 }
 
 /// How the end of a body is told.
@@ -32,6 +36,7 @@ pub(super) enum Step {
     /// The same bytes again and again, until the client leaves.
     Endless(Bytes),
     Gate(Gate),
+    Pause(Duration),
     /// Nothing more, until the client leaves.
     Silence,
     Close,
@@ -41,7 +46,7 @@ pub(super) enum Step {
 impl Answer {
     /// A head alone, with no body as yet.
     pub fn new(status: u16, framing: Framing) -> Self {
-        Self { status, headers: Vec::new(), framing, steps: vec![Step::Head], bytewise: false }
+        Self { status, headers: Vec::new(), framing, steps: vec![Step::Head], bytewise: false, pace: None }
     }
 
     /// A JSON body that comes whole.
@@ -100,6 +105,26 @@ impl Answer {
     #[must_use]
     pub fn behind(mut self, gate: &Gate) -> Self {
         self.steps.insert(0, Step::Gate(gate.clone()));
+        self
+    }
+
+    /// Then nothing comes for a while: for faults that are slowness itself. Tests have gates.
+    #[must_use]
+    pub fn pause(self, time: Duration) -> Self {
+        self.then(Step::Pause(time))
+    }
+
+    /// Nothing comes for a while before it begins.
+    #[must_use]
+    pub fn after(mut self, time: Duration) -> Self {
+        self.steps.insert(0, Step::Pause(time));
+        self
+    }
+
+    /// A pause before each piece, or each byte where it comes in bytes.
+    #[must_use]
+    pub const fn paced(mut self, time: Duration) -> Self {
+        self.pace = Some(time);
         self
     }
 

@@ -1,8 +1,8 @@
 //! The scripted vendor does what its script says, and sees what its client does.
 
-use testkit::{Answer, Framing, Gate, Script, Vendor, openai};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use wall::{Answer, Framing, Gate, Script, Vendor, openai};
 
 const REQUEST: &[u8] = b"POST /v1/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
 
@@ -95,6 +95,6 @@ fn ready_made_streams_end_as_they_should() {
     let events = openai::chat_stream(3, 5);
     assert_eq!(events.len(), 7);
     assert!(events[5].contains("\"total_tokens\":8"), "{}", events[5]);
-    let events = testkit::anthropic::message_stream(2, 5);
+    let events = wall::anthropic::message_stream(2, 5);
     assert!(events.last().unwrap().starts_with("event: message_stop\n"));
 }

@@ -53,7 +53,12 @@ struct Record {
 impl Vendor {
     /// Starts on a free port of the loopback interface.
     pub async fn start(script: impl Into<Script>) -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), script).await
+    }
+
+    /// Starts at this address; port 0 is any that is free.
+    pub async fn start_at(at: SocketAddr, script: impl Into<Script>) -> io::Result<Self> {
+        let listener = TcpListener::bind(at).await?;
         let address = listener.local_addr()?;
         let record = Record {
             script: script.into(),

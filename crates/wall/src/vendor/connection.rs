@@ -76,11 +76,12 @@ impl Line<'_> {
         for step in &answer.steps {
             let going_on = match step {
                 Step::Head => self.send(answer.head().as_bytes()).await,
-                Step::Piece(bytes) => self.piece(bytes, chunked, answer.bytewise).await,
+                Step::Piece(bytes) => self.piece(bytes, chunked, answer).await,
                 Step::Endless(bytes) => {
-                    while self.piece(bytes, chunked, answer.bytewise).await {}
+                    while self.piece(bytes, chunked, answer).await {}
                     false
                 }
+                Step::Pause(time) => self.unless_gone(tokio::time::sleep(*time)).await.is_some(),
                 Step::Gate(gate) => self.unless_gone(gate.pass()).await.is_some(),
                 Step::Silence => self.unless_gone(std::future::pending::<()>()).await.is_some(),
                 Step::Close => return Outcome::Close,
@@ -97,9 +98,14 @@ impl Line<'_> {
     }
 
     /// Sends a piece of a body; `false` if the client has gone.
-    async fn piece(&mut self, bytes: &Bytes, chunked: bool, bytewise: bool) -> bool {
-        let size = if bytewise { 1 } else { bytes.len().max(1) };
+    async fn piece(&mut self, bytes: &Bytes, chunked: bool, answer: &Answer) -> bool {
+        let size = if answer.bytewise { 1 } else { bytes.len().max(1) };
         for part in bytes.chunks(size) {
+            if let Some(pace) = answer.pace
+                && self.unless_gone(tokio::time::sleep(pace)).await.is_none()
+            {
+                return false;
+            }
             let sent = if chunked {
                 let mut framed = format!("{:x}\r\n", part.len()).into_bytes();
                 framed.extend_from_slice(part);

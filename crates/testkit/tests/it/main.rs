@@ -1,4 +1,0 @@
-//! Tests of the test kit itself.
-
-#[cfg(test)]
-mod vendor;
