@@ -21,7 +21,7 @@ mod target;
 mod text;
 
 pub use chain::{ActiveRun, ChainMetrics, RunEnd, RunStatus};
-pub use target::{Size, Target};
+pub use target::{BreakerState, Size, Target};
 
 /// What the answer to a scrape says about itself.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -66,6 +66,8 @@ struct Board {
     spool_bytes: AtomicU64,
     spool_rows: AtomicU64,
     spool_refused: AtomicU64,
+    retries_denied: AtomicU64,
+    hedges_denied: AtomicU64,
     spans: Arc<Spans>,
 }
 
@@ -98,6 +100,8 @@ impl Metrics {
             spool_bytes: AtomicU64::new(0),
             spool_rows: AtomicU64::new(0),
             spool_refused: AtomicU64::new(0),
+            retries_denied: AtomicU64::new(0),
+            hedges_denied: AtomicU64::new(0),
             spans: Arc::default(),
         });
         let mut registry = Registry::default();
@@ -163,6 +167,16 @@ impl Metrics {
     /// Counts a call that was refused because the spool takes no more rows.
     pub fn spool_refused(&self) {
         self.board.spool_refused.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a retry that the budget did not allow.
+    pub fn retry_denied(&self) {
+        self.board.retries_denied.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a backup that a slow call wanted and did not get.
+    pub fn hedge_denied(&self) {
+        self.board.hedges_denied.fetch_add(1, Relaxed);
     }
 
     /// Everything in the Prometheus text exposition ([`CONTENT_TYPE`]), in a stable order.

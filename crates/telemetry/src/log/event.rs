@@ -51,6 +51,23 @@ pub struct RunEnded<'a> {
     pub cost: Option<Money>,
 }
 
+/// A breaker whose state changed.
+#[derive(Clone, Copy, Debug)]
+pub struct BreakerChange<'a> {
+    /// The provider, as configured.
+    pub provider: &'a str,
+    /// Its name of the model.
+    pub model: &'a str,
+    /// The state before: `closed`, `open`, `half_open`, `ramping`.
+    pub from: &'static str,
+    /// The state now.
+    pub to: &'static str,
+    /// Whether fewer calls go through than before.
+    pub worse: bool,
+    /// For how long none does.
+    pub wait: Option<Duration>,
+}
+
 macro_rules! at_level {
     ($level:expr, $($fields:tt)*) => {
         match $level {
@@ -134,6 +151,25 @@ pub fn large_call(row: &Row) {
     );
 }
 
+/// A circuit breaker changed, and `why`.
+pub fn breaker_changed(change: &BreakerChange<'_>, why: &dyn Display) {
+    at_level!(
+        if change.worse { Level::WARN } else { Level::INFO },
+        provider = change.provider,
+        model = change.model,
+        from = change.from,
+        to = change.to,
+        wait_ms = change.wait.map(millis),
+        why = %why,
+        "circuit breaker"
+    );
+}
+
+/// Failure or slowness is coming, says the trend: what is done about it, and `why`.
+pub fn foreseen(provider: &str, model: &str, action: &dyn Display, why: &dyn Display) {
+    info!(provider, model, action = %action, why = %why, "foreseen");
+}
+
 /// A run was completed.
 pub fn run_done(end: &RunEnded<'_>) {
     info!(
@@ -199,6 +235,11 @@ pub fn config_refused(problems: usize, first: &str) {
 /// The ledger cannot be written.
 pub fn ledger_failed(rows: u64, error: &dyn Display) {
     error!(rows, error = cut(&error.to_string()), "ledger rows cannot be stored");
+}
+
+/// Answers in the Responses dialect could not be kept, read or forgotten.
+pub fn response_not_kept(error: &dyn Display) {
+    error!(error = cut(&error.to_string()), "kept answers cannot be written or read");
 }
 
 /// The ledger is written again.

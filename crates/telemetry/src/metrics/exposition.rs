@@ -14,7 +14,7 @@ use prometheus_client::metrics::MetricType;
 
 use super::chain::{ChainMetrics, STATUSES};
 use super::histograms::Lazy;
-use super::target::{KINDS, OUTCOMES, TOKEN_TYPES, Target};
+use super::target::{BREAKER_STATES, KINDS, OUTCOMES, TOKEN_TYPES, Target};
 use super::{Board, DIALECTS, process};
 
 /// Pico-dollars in a dollar.
@@ -40,6 +40,7 @@ impl collector::Collector for Collector {
         };
         let mut page = Page(encoder);
         page.attempts(&targets)?;
+        page.health(&targets)?;
         page.attempt_times(&targets)?;
         page.calls(board)?;
         page.chains(&chains, board)?;
@@ -111,6 +112,43 @@ impl Page<'_> {
             "Attempts that were not the route's first choice.",
             targets,
             |target| &target.fallbacks,
+        )
+    }
+
+    /// Breakers, backups and forecasts.
+    fn health(&mut self, targets: &[Arc<Target>]) -> Result<(), Error> {
+        let help = "What the circuit breaker does: 0 closed, 1 ramping, 2 half open, 3 open.";
+        let mut out = self.family("windlass_breaker_state", help, MetricType::Gauge)?;
+        for target in targets {
+            out.0.encode_family(&labels(target))?.encode_gauge(&target.breaker.load(Relaxed))?;
+        }
+        self.counters(
+            "windlass_breaker_changes",
+            "Changes of circuit breakers, by the state that they came to.",
+            targets,
+            |out, target| {
+                BREAKER_STATES.iter().zip(&target.breaker_changes).try_for_each(|(state, count)| {
+                    out.count(count, false, &labelled(target, [("state", state)]))
+                })
+            },
+        )?;
+        self.plain_counters(
+            "windlass_hedges",
+            "Backups sent because another model was slow.",
+            targets,
+            |target| &target.hedges,
+        )?;
+        self.plain_counters(
+            "windlass_panic_attempts",
+            "Attempts at a model whose breaker was open, because most of the route's were.",
+            targets,
+            |target| &target.panics,
+        )?;
+        self.plain_counters(
+            "windlass_foreseen",
+            "Failures and slowdowns that were foreseen and acted on.",
+            targets,
+            |target| &target.foreseen,
         )
     }
 
@@ -202,6 +240,16 @@ impl Page<'_> {
         self.gauge("windlass_spool_rows", "Ledger rows that are not in the database yet.", &rows)?;
         let counters = [
             ("windlass_spool_refused", "Calls refused because the spool was full.", &board.spool_refused),
+            (
+                "windlass_retries_denied",
+                "Retries that the retry budget did not allow.",
+                &board.retries_denied,
+            ),
+            (
+                "windlass_hedges_denied",
+                "Backups that a slow call wanted and the hedging budget did not allow.",
+                &board.hedges_denied,
+            ),
             ("windlass_trace_spans_exported", "Spans that a collector took.", &board.spans.exported),
             (
                 "windlass_trace_spans_dropped",

@@ -42,6 +42,22 @@ pub(super) const KINDS: [Kind; 12] = [
 /// The values of the label `type` of `llm_tokens_used_total`, in the order of their counters.
 pub(super) const TOKEN_TYPES: [&str; 4] = ["input", "output", "cached", "reasoning"];
 
+/// The states of a breaker, in the order of their counters and of the gauge's values.
+pub(super) const BREAKER_STATES: [&str; 4] = ["closed", "ramping", "half_open", "open"];
+
+/// What a model's breaker does, as metrics tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// All calls go through.
+    Closed,
+    /// A growing share does.
+    Ramping,
+    /// A few probes do.
+    HalfOpen,
+    /// None does.
+    Open,
+}
+
 /// The counters of one (provider, model). Get one from [`Metrics::target`](super::Metrics::target).
 #[derive(Debug)]
 pub struct Target {
@@ -56,6 +72,11 @@ pub struct Target {
     pub(super) fallbacks: AtomicU64,
     pub(super) large: AtomicU64,
     pub(super) unpriced: AtomicU64,
+    pub(super) breaker: AtomicU64,
+    pub(super) breaker_changes: [AtomicU64; BREAKER_STATES.len()],
+    pub(super) hedges: AtomicU64,
+    pub(super) panics: AtomicU64,
+    pub(super) foreseen: AtomicU64,
     pub(super) duration: Lazy,
     pub(super) first_token: Lazy,
     pub(super) between_tokens: Lazy,
@@ -85,6 +106,11 @@ impl Target {
             fallbacks: AtomicU64::new(0),
             large: AtomicU64::new(0),
             unpriced: AtomicU64::new(0),
+            breaker: AtomicU64::new(0),
+            breaker_changes: Default::default(),
+            hedges: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+            foreseen: AtomicU64::new(0),
             duration: Lazy::new(&WHOLE_CALL),
             first_token: Lazy::new(&FIRST_TOKEN),
             between_tokens: Lazy::new(&BETWEEN_TOKENS),
@@ -122,6 +148,32 @@ impl Target {
             return Size::Large;
         }
         Size::Usual
+    }
+
+    /// Sets the gauge of the breaker.
+    pub fn set_breaker(&self, state: BreakerState) {
+        self.breaker.store(state as u64, Relaxed);
+    }
+
+    /// Counts a change of the breaker to `state`, and sets the gauge.
+    pub fn breaker_changed(&self, state: BreakerState) {
+        self.breaker_changes[state as usize].fetch_add(1, Relaxed);
+        self.set_breaker(state);
+    }
+
+    /// Counts a backup that was sent because another model was slow.
+    pub fn hedged(&self) {
+        self.hedges.fetch_add(1, Relaxed);
+    }
+
+    /// Counts an attempt that was made although the breaker was open, because most were.
+    pub fn panicked(&self) {
+        self.panics.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a failure or a slowdown that was foreseen and acted on.
+    pub fn foreseen(&self) {
+        self.foreseen.fetch_add(1, Relaxed);
     }
 
     fn count_usage(&self, row: &Row) {
