@@ -11,6 +11,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Bytes of the largest request body.
     pub max_body: u64,
+    /// Bytes of all large request bodies at once. Fixed when the process starts.
+    pub max_bodies: u64,
     /// Bytes of the largest request head.
     pub max_header: u64,
     /// Time for the whole request head to arrive.
@@ -21,8 +23,20 @@ pub struct Server {
     pub drain: Duration,
     /// Worker threads; `None`: one per core that the process may use.
     pub workers: Option<u16>,
+    /// Whether whole answers are compressed for callers that can read it.
+    pub compress: Compress,
     /// Serve anybody, although `listen` is reachable from other machines and no key is configured.
     pub allow_open: bool,
+}
+
+/// When whole answers are compressed. Streams never are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compress {
+    /// Where the caller's `accept-encoding` allows it and the answer is large enough to gain by it.
+    #[default]
+    Auto,
+    /// Never: something in front does it, or the network is faster than the processor.
+    Off,
 }
 
 /// The `storage` section.
@@ -34,6 +48,8 @@ pub struct Storage {
     pub spool: PathBuf,
     /// Bytes that the spool may grow to while the database is away.
     pub spool_max: u64,
+    /// How long answers in the Responses dialect are kept for later calls to go on from; zero: not at all.
+    pub keep_responses: Duration,
 }
 
 /// Where rows are kept.

@@ -12,17 +12,22 @@ mod admit;
 mod attempt;
 mod joined;
 mod outgoing;
+mod permissions;
 mod plan;
+mod pool;
+mod race;
 mod record;
 mod relay;
 mod reply;
 mod stream;
 mod tally;
+mod trial;
+mod watch;
 
 use std::sync::Arc;
 
 use types::ledger::Outcome;
-use types::{CallId, Fault, Moment};
+use types::{CallId, Dialect, Fault, Moment};
 use wire::Peek;
 
 pub use admit::{Head, Step, Who};
@@ -34,6 +39,7 @@ pub use reply::{About, Answered, Inbound, Refusal, Whole};
 
 use crate::Engine;
 use crate::call::tally::Tally;
+use crate::responses::Asked;
 use crate::snapshot::Snapshot;
 
 /// A body that is what its dialect says it is.
@@ -55,8 +61,21 @@ pub(crate) struct Admitted<'a> {
 pub(crate) struct Planned<'a> {
     admitted: Admitted<'a>,
     plan: Arc<Plan>,
-    retry: policy::retry::Policy,
+    /// The call's own, instead of the route's.
+    retry: Option<policy::retry::Policy>,
+    /// The caller's own.
     deadline: Option<Moment>,
+    /// The target to be asked first; `None`: they are asked in order.
+    preferred: Option<usize>,
+    /// The tokens that it will likely take in and give out.
+    expected: (u64, u64),
+}
+
+impl Planned<'_> {
+    /// Whether an attempt is not at the route's first choice for this call.
+    fn is_fallback(&self, send: policy::attempt::Send) -> bool {
+        send.target != self.preferred.unwrap_or(0)
+    }
 }
 
 impl Engine {
@@ -78,12 +97,49 @@ impl Engine {
 
     async fn answer(&self, inbound: &Inbound, tally: &mut Tally) -> Result<Answered, Fault> {
         let parsed = parse(inbound, tally)?;
-        let admitted = self.admit(parsed)?;
+        let mut admitted = self.admit(parsed)?;
+        let asked = Asked::of(self, inbound, &admitted.parsed.peek, &admitted.who);
+        let recalled = self.recalled(inbound, &admitted.parsed.peek, &admitted.who).await?;
+        if let Some(recalled) = &recalled {
+            admitted.parsed = parse(recalled, tally)?;
+        }
         let planned = plan::plan(admitted)?;
-        tally.planned(&planned.plan.name, planned.admitted.who.key.as_ref());
-        self.attempt(planned, tally).await
+        let plan = Arc::clone(&planned.plan);
+        tally.planned(&plan.name, planned.admitted.who.key.as_ref());
+        let answered = self.attempt(planned, tally).await?;
+        Ok(match asked {
+            Some(asked) => self.kept(answered, asked, &plan).await,
+            None => answered,
+        })
         // Each attempt's record settles itself: a whole answer's before it is returned from `attempt`, a
         // stream's before its last byte leaves, a failed, cut or dropped one's where it ends.
+    }
+}
+
+impl Engine {
+    /// An answer in the Responses dialect is kept, unless its provider has kept it.
+    async fn kept(&self, mut answered: Answered, asked: Asked, plan: &Plan) -> Answered {
+        let about = match &answered {
+            Answered::Whole(whole) => &whole.about,
+            Answered::Stream(relay) => &relay.about,
+        };
+        let answerer = plan.targets.iter().find(|target| {
+            target.provider.name == about.provider && target.id == about.model
+        });
+        let dialect = answerer.and_then(|target| target.provider.family.dialect(Dialect::OpenaiResponses).ok());
+        if dialect == Some(Dialect::OpenaiResponses) {
+            return answered;
+        }
+        match &mut answered {
+            Answered::Whole(whole) => {
+                if let Some(keeping) = self.remember(asked, &whole.body) {
+                    // What has been answered can be gone on from.
+                    let _ = keeping.await;
+                }
+            }
+            Answered::Stream(relay) => relay.remember(self.clone(), asked),
+        }
+        answered
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
-use store::{Journal, Ledger, Spool};
+use store::{Journal, Ledger, Responses, Spool};
 use telemetry::Metrics;
 use telemetry::metrics::Size;
 use telemetry::trace::{Attempt, Context, Exporter};
@@ -31,6 +31,10 @@ pub(crate) struct Shared {
     pub(crate) spool: Spool,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) journal: Arc<dyn Journal>,
+    /// Answers that a caller may go on from.
+    pub(crate) responses: Arc<dyn Responses>,
+    /// The writes of such answers that are on their way.
+    pub(crate) keeps: TaskTracker,
     pub(crate) estimates: Arc<Estimates>,
     pub(crate) tasks: TaskTracker,
     /// Turns true once, when no new work is taken.

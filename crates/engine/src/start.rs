@@ -34,6 +34,8 @@ use crate::snapshot::Snapshot;
 const MAX_PROCESSES: usize = 64;
 /// How often idle connections, the spool's room and the gauges are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// Every how many of these rounds what is kept for a time is swept.
+const SWEEP: u64 = 600;
 
 /// How long the trace collector may take for the last spans.
 const LAST_SPANS: Duration = Duration::from_secs(3);
@@ -108,6 +110,8 @@ impl Engine {
             spool: spool.clone(),
             ledger: Arc::new(database.clone()),
             journal,
+            responses: Arc::new(database.clone()),
+            keeps: TaskTracker::new(),
             estimates: Arc::clone(&estimates),
             tasks: tasks.clone(),
             stopping,
@@ -168,14 +172,20 @@ impl Engine {
     async fn keep_house(self) {
         let mut tick = tokio::time::interval(HOUSEKEEPING);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut round = 0_u64;
         loop {
             tick.tick().await;
             for provider in self.snapshot().providers() {
                 provider.sweep();
             }
+            self.snapshot().deployments().tick(clock::now());
             let stats = self.0.spool.stats();
             self.metrics().set_spool(stats.bytes, stats.waiting);
             self.0.spool_full.store(self.0.spool.room() != Room::Disk, Ordering::Relaxed);
+            if round.is_multiple_of(SWEEP) {
+                self.forget_old_responses().await;
+            }
+            round += 1;
         }
     }
 }

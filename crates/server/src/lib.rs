@@ -6,6 +6,7 @@
 mod body;
 mod calls;
 mod closing;
+mod coded;
 mod connection;
 mod head;
 mod health;
@@ -14,6 +15,8 @@ mod models;
 mod native;
 mod patience;
 mod reply;
+mod room;
+mod responses;
 mod router;
 mod service;
 

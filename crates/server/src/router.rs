@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{Method, Uri};
 use types::{Code, Dialect, Fault, Kind};
 
-use crate::{health, models, native, reply};
+use crate::{health, models, native, reply, responses};
 
 /// The router of one engine.
 pub(crate) fn make(engine: Engine) -> Router {
@@ -19,6 +19,8 @@ pub(crate) fn make(engine: Engine) -> Router {
         .route("/anthropic/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::one))
         .route("/openai/v1/models/{*model}", get(models::one))
+        .route("/v1/responses/{id}", get(responses::show).delete(responses::forget))
+        .route("/openai/v1/responses/{id}", get(responses::show).delete(responses::forget))
         .route("/healthz", get(health::alive))
         .route("/livez", get(health::alive))
         .route("/readyz", get(health::ready))

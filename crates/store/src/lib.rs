@@ -1,6 +1,6 @@
 //! What outlives the process: the ledger's rows and the journals of runs.
 //!
-//! Two ports, [`Ledger`] and [`Journal`], with SQLite behind both; the [`Spool`], a file that takes ledger
+//! Three ports, [`Ledger`], [`Journal`] and [`Responses`], with SQLite behind them; the [`Spool`], a file that takes ledger
 //! rows on the call path; and the [`Drain`] that carries them from the spool to the database. Leaves alone:
 //! what a row or an event means, and when tasks run (every task here is a future that the caller spawns).
 
@@ -13,6 +13,7 @@ pub mod journal;
 pub mod ledger;
 mod memory;
 mod record;
+pub mod responses;
 pub mod spool;
 pub mod sqlite;
 
@@ -22,6 +23,7 @@ pub use journal::Journal;
 pub use ledger::Ledger;
 pub use memory::Memory;
 pub use record::Record;
+pub use responses::Responses;
 pub use spool::Spool;
 pub use sqlite::Sqlite;
 

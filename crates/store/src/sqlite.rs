@@ -6,6 +6,7 @@
 mod contents;
 mod journal;
 mod ledger;
+mod responses;
 mod row;
 mod totals;
 mod writer;

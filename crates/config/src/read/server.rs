@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::fields::Fields;
-use crate::server::{Database, Server, Storage};
+use crate::server::{Compress, Database, Server, Storage};
 use crate::table::{Is, Section, Words, field, later, option, words};
 use crate::telemetry::{LogFormat, LogLevel, Telemetry};
 
@@ -14,6 +14,13 @@ pub(crate) static SERVER: Section = Section {
     fields: &[
         field("listen", Is::Address, "127.0.0.1:8080", "Where to listen; port 0 lets the system choose."),
         field("max_body", Is::Size, "32MB", "The largest request body."),
+        field(
+            "max_bodies",
+            Is::Size,
+            "256MB",
+            "Memory for large request bodies (from 64 KB on) of all calls together. A call that finds no room \
+             waits a little, and is then told to come back.",
+        ),
         field("max_header", Is::Size, "64KB", "The largest request head."),
         field("header_timeout", Is::Duration, "10s", "Time for the whole request head to arrive."),
         field("body_timeout", Is::Duration, "30s", "Longest silence inside a request body."),
@@ -24,6 +31,13 @@ pub(crate) static SERVER: Section = Section {
             "Time that calls in flight get to finish when the process is told to stop.",
         ),
         option("workers", Is::Integer(1, 1024), "one per core", "Worker threads."),
+        field(
+            "compress",
+            words(&["auto", "off"]),
+            "auto",
+            "Whole answers from 1 KB on are compressed (gzip, br, zstd) where the caller accepts that. Streams \
+             never are: a compressor would hold their events back.",
+        ),
         field(
             "allow_open",
             Is::Bool,
@@ -50,6 +64,13 @@ pub(crate) static STORAGE: Section = Section {
             "The folder where ledger rows wait for the database.",
         ),
         field("spool_max", Is::Size, "1GB", "What the spool may grow to while the database is away."),
+        field(
+            "keep_responses",
+            Is::Wait,
+            "24h",
+            "How long answers to `/v1/responses` are kept, contents and all, so that `previous_response_id` can go on \
+             from them; `0s`: not at all. Where the provider speaks that dialect itself, it keeps them, not we.",
+        ),
         later("redis", "Shared state of several replicas."),
     ],
 };
@@ -88,11 +109,15 @@ pub(crate) fn server(mut fields: Fields<'_>) -> Server {
     let server = Server {
         listen: fields.address("listen").unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
         max_body: fields.size("max_body"),
+        max_bodies: fields.size("max_bodies"),
         max_header: fields.size("max_header"),
         header_timeout: fields.duration("header_timeout"),
         body_timeout: fields.duration("body_timeout"),
         drain: fields.duration("drain"),
         workers: fields.integer_if_set("workers"),
+        compress: fields
+            .word("compress", &[("auto", Compress::Auto), ("off", Compress::Off)])
+            .unwrap_or_default(),
         allow_open: fields.bool("allow_open"),
     };
     fields.finish();
@@ -125,6 +150,7 @@ pub(crate) fn storage(mut fields: Fields<'_>) -> Storage {
         database,
         spool: fields.path("spool").unwrap_or(beside),
         spool_max: fields.size("spool_max"),
+        keep_responses: fields.duration("keep_responses"),
     };
     fields.finish();
     storage

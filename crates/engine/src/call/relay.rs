@@ -21,12 +21,15 @@ use types::{Code, Dialect, Fault, Kind, Moment, Money, Progress, UsageSource};
 use upstream::{Body, clock};
 use wire::Seen;
 
+use crate::Engine;
 use crate::call::About;
 use crate::call::attempt::Started;
 use crate::call::joined::Joined;
 use crate::call::record::Record;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
+use crate::call::watch::Watch;
+use crate::responses::Asked;
 
 /// Bytes that may wait to be passed on before the rest of the stream is read.
 const MAX_JOINED: usize = 64 << 10;
@@ -45,8 +48,12 @@ pub struct Relay {
     out: Joined,
     /// Gone once the row is in the spool.
     record: Option<Record>,
+    /// What the deployment learns of it.
+    watch: Watch,
     /// The call as a whole; told when the record is settled, and counted as in flight until then.
     tally: Option<Tally>,
+    /// What is kept of the call with its answer, if it is kept.
+    asked: Option<(Engine, Asked)>,
     /// How the stream ended, if it did before the tally came.
     ended: Option<(Outcome, Option<Fault>, Option<Money>)>,
     idle: Duration,
@@ -58,7 +65,12 @@ pub struct Relay {
 }
 
 impl Relay {
-    pub(super) fn new(started: Started, dialect: Dialect, mut record: Record, send: Send) -> Self {
+    pub(super) fn new(
+        started: Started,
+        dialect: Dialect,
+        (mut record, watch): (Record, Watch),
+        send: Send,
+    ) -> Self {
         let Started { body, reader, about, out, sent_at, first_token_at, seen } = started;
         if let Some(row) = record.row() {
             row.timing.first_token = Some(first_token_at - sent_at);
@@ -71,7 +83,9 @@ impl Relay {
             reader,
             out,
             record: Some(record),
+            watch,
             tally: None,
+            asked: None,
             ended: None,
             idle: send.idle,
             total_by: send.total_by,
@@ -137,7 +151,14 @@ impl Relay {
 
     fn settle(&mut self, outcome: Outcome, fault: Option<&Fault>) {
         let Some(mut record) = self.record.take() else { return };
+        if outcome == Outcome::Complete {
+            self.keep();
+        }
         self.account(&mut record);
+        match fault {
+            Some(fault) => self.watch.failed(fault),
+            None => self.watch.complete(),
+        }
         let settled = record.end(outcome, fault);
         self.ended = Some((outcome, fault.cloned(), settled.cost));
         self.tell();
@@ -147,6 +168,20 @@ impl Relay {
     pub(super) fn carry(&mut self, tally: Tally) {
         self.tally = Some(tally);
         self.tell();
+    }
+
+    /// Keeps the answer once it is whole: it may be so already.
+    pub(crate) fn remember(&mut self, engine: Engine, asked: Asked) {
+        self.asked = Some((engine, asked));
+        self.keep();
+    }
+
+    fn keep(&mut self) {
+        if let Some(last) = self.reader.last_event()
+            && let Some((engine, asked)) = self.asked.take()
+        {
+            engine.remember(asked, &last);
+        }
     }
 
     fn tell(&mut self) {

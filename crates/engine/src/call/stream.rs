@@ -6,6 +6,7 @@ use types::{Dialect, Fault, Usage};
 use wire::{Seen, Sift, StreamDecoder, StreamEncoder, Watch};
 
 use crate::call::joined::Joined;
+use crate::responses;
 
 /// Reads one stream.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(super) struct Translated {
     text_bytes: u64,
     content: bool,
     complete: bool,
+    /// The last piece written, where the caller's dialect ends a stream with the whole answer.
+    last: Option<Bytes>,
 }
 
 impl Reader {
@@ -58,6 +61,7 @@ impl Reader {
             text_bytes: 0,
             content: false,
             complete: false,
+            last: None,
         }))
     }
 
@@ -115,6 +119,14 @@ impl Reader {
         }
     }
 
+    /// The data of the event that ended a stream in the Responses dialect, if we wrote it.
+    pub(super) fn last_event(&self) -> Option<Bytes> {
+        match self {
+            Self::Translated(translated) => translated.last.as_ref().and_then(responses::last_event),
+            Self::Watched(_) | Self::Sifted(_) => None,
+        }
+    }
+
     /// Whether the end marker has come.
     pub(super) fn is_complete(&self) -> bool {
         match self {
@@ -154,7 +166,11 @@ impl Translated {
             self.encoder.event(&event, &mut written);
         }
         if !written.is_empty() {
-            out.push(written.freeze());
+            let written = written.freeze();
+            if self.complete {
+                self.last = Some(written.clone());
+            }
+            out.push(written);
         }
         Seen { content: self.content, complete: self.complete, failed }
     }

@@ -13,4 +13,6 @@ mod memory;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod sample;
