@@ -1,7 +1,8 @@
-// What the two Node scripts beside this file share: the environment, finding the packages, running checks.
+// What the Node scripts beside this file share: the environment, finding the packages, running checks.
 // The environment and the output are described in openai_chat.py.
 //
-// NODE_SDK   the folder with node_modules of the SDKs (default: .cache/node/sdk of this checkout)
+// NODE_SDK   the folder with node_modules of the packages (default: .cache/node/sdk or what else a script
+//            names, of this checkout)
 
 import { createRequire } from 'node:module'
 import { dirname, resolve } from 'node:path'
@@ -26,8 +27,8 @@ export const BAD_KEY = process.env.BAD_KEY
 export const MAX_TOKENS = Number(process.env.MAX_TOKENS ?? 24)
 
 /** Imports a package from the folder that scripts/setup made, wherever this script is called from. */
-export function load(name) {
-  const folder = process.env.NODE_SDK ?? resolve(here, '../../.cache/node/sdk')
+export function load(name, part = 'sdk') {
+  const folder = process.env.NODE_SDK ?? resolve(here, `../../.cache/node/${part}`)
   const require = createRequire(pathToFileURL(`${folder}/package.json`))
   return import(pathToFileURL(require.resolve(name)))
 }

@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::house::{Gateway, House, Said, project, said};
 
-const KEY: &str = "a-key-that-is-known-here";
+pub(crate) const KEY: &str = "a-key-that-is-known-here";
 
 const SIMULATED: &str = "
 version: 1
@@ -20,27 +20,43 @@ keys: { tests: { key: a-key-that-is-known-here } }
 ";
 
 /// An interpreter or a package that `make setup` installs.
-fn installed(path: &str) -> PathBuf {
+pub(crate) fn installed(path: &str) -> PathBuf {
     let path = project().join(path);
     assert!(path.exists(), "{} is missing: `make setup` installs it", path.display());
     path
 }
 
-fn python(script: &str) -> Command {
-    let mut command = Command::new(installed(".cache/python/sdk/bin/python"));
-    command.arg(installed("tests/sdk").join(script));
+pub(crate) fn python(script: &str) -> Command {
+    python_of("sdk", script)
+}
+
+/// A script with the packages of one of the Python environments.
+pub(crate) fn python_of(environment: &str, script: &str) -> Command {
+    let mut command = Command::new(installed(&format!(".cache/python/{environment}/bin/python")));
+    command.arg("-B").arg(installed("tests/sdk").join(script));
     command
 }
 
-fn node(script: &str) -> Command {
+pub(crate) fn node(script: &str) -> Command {
     installed(".cache/node/sdk/node_modules");
     let mut command = Command::new("node");
     command.arg(installed("tests/sdk").join(script));
     command
 }
 
+/// Starts the gateway of a house where it finds the real model: in the checkout.
+pub(crate) async fn serve_with_a_real_model(house: &House) -> Gateway {
+    installed(".cache/python/model");
+    let configuration = house.path("windlass.yaml");
+    let database = format!("sqlite:{}", house.path("windlass.db").display());
+    let mut command =
+        house.command(&["serve", "--listen", "127.0.0.1:0", "--config", configuration.to_str().unwrap()]);
+    command.current_dir(project()).env("WINDLASS__STORAGE__DATABASE", database);
+    Gateway::start(command).await
+}
+
 /// Runs a script, and looks at what it says about each check.
-async fn drive(mut script: Command, gateway: &Gateway, model: &str) -> Said {
+pub(crate) async fn drive(mut script: Command, gateway: &Gateway, model: &str) -> Said {
     script.env("BASE_URL", format!("http://{}", gateway.address)).env("KEY", KEY).env("MODEL", model);
     let said = said(script).await.well();
     assert!(!said.out.contains("skip "), "a check was skipped: {said:?}");
@@ -90,15 +106,8 @@ async fn anthropic_for_node() {
 
 #[tokio::test]
 async fn a_real_model_answers_a_vendors_sdk() {
-    installed(".cache/python/model");
     let house = House::new("version: 1\nproviders: { local: { kind: local } }\n");
-    // The program finds the model beside where it is started.
-    let configuration = house.path("windlass.yaml");
-    let database = format!("sqlite:{}", house.path("windlass.db").display());
-    let mut command =
-        house.command(&["serve", "--listen", "127.0.0.1:0", "--config", configuration.to_str().unwrap()]);
-    command.current_dir(project()).env("WINDLASS__STORAGE__DATABASE", database);
-    let gateway = Gateway::start(command).await;
+    let gateway = serve_with_a_real_model(&house).await;
     let mut script = python("openai_chat.py");
     script.args(["chat", "chat_stream", "chat_stream_with_usage", "models"]).env("MAX_TOKENS", "8");
     drive(script, &gateway, "local/smollm2").await;
