@@ -27,12 +27,14 @@ pub enum Fault {
     Silence,
     /// One second passes before the answer, of a stream before its first token.
     SlowStart,
-    /// The answer comes in single bytes, with a pause before each.
+    /// The answer comes in fours of bytes, with a pause before each.
     SlowBytes,
     /// The answer comes in single bytes.
     OneByte,
-    /// The connection is closed in the middle of the answer.
+    /// The connection is closed in the middle of the answer, of a stream after an event.
     Cut,
+    /// The connection is closed in the middle of an event.
+    CutInside,
     /// Nothing more comes after the middle of the answer; the connection stays open.
     Stall,
     /// `content-length` says less than comes.
@@ -72,7 +74,7 @@ pub enum Way {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Well,
         Self::ThrottledOnce,
         Self::ThrottledLong,
@@ -87,6 +89,7 @@ impl Fault {
         Self::SlowBytes,
         Self::OneByte,
         Self::Cut,
+        Self::CutInside,
         Self::Stall,
         Self::ShortLength,
         Self::Endless,
@@ -119,6 +122,7 @@ impl Fault {
             Self::SlowBytes => "slow-bytes",
             Self::OneByte => "one-byte",
             Self::Cut => "cut",
+            Self::CutInside => "cut-inside",
             Self::Stall => "stall",
             Self::ShortLength => "short-length",
             Self::Endless => "endless",
@@ -143,7 +147,7 @@ impl Fault {
     /// The ways of asking in which there is such a fault.
     pub const fn ways(self) -> &'static [Way] {
         match self {
-            Self::NoEnd | Self::NoMark | Self::ErrorMidway => &[Way::Streamed],
+            Self::CutInside | Self::NoEnd | Self::NoMark | Self::ErrorMidway => &[Way::Streamed],
             _ => &[Way::Plain, Way::Streamed],
         }
     }

@@ -18,8 +18,9 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 const BEFORE: usize = 3;
 /// Before the answer of [`Fault::SlowStart`].
 const SLOW_START: Duration = Duration::from_secs(1);
-/// Before each byte of [`Fault::SlowBytes`]: 3 s a stream at most.
-const SLOW_BYTE: Duration = Duration::from_millis(1);
+/// Before each few bytes of [`Fault::SlowBytes`]: a stream takes a second or two.
+const SLOW_PART: Duration = Duration::from_millis(1);
+const SLOW_BYTES: usize = 4;
 /// Before each token of an endless stream: quick, and no race for the machine's memory.
 const ENDLESS_TOKEN: Duration = Duration::from_millis(5);
 /// An endless body is this piece so many times; then it is silent, so as not to fill the machine.
@@ -65,7 +66,7 @@ pub(crate) fn answer(fault: Fault, asked: Asked) -> Answer {
         Fault::HugeHeader => whole(asked).header("x-wall", &"x".repeat(HUGE_HEADER)),
         Fault::WrongType => whole(asked).header("content-type", "text/plain"),
         Fault::OneByte => whole(asked).bytewise(),
-        Fault::SlowBytes => whole(asked).bytewise().paced(SLOW_BYTE),
+        Fault::SlowBytes => whole(asked).sliced(SLOW_BYTES).paced(SLOW_PART),
         _ => match asked.way {
             Way::Plain => plain(fault, asked),
             Way::Streamed => streamed(fault, asked),
@@ -108,6 +109,10 @@ fn streamed(fault: Fault, asked: Asked) -> Answer {
             [tokens, rest, finish, marked].into_iter().fold(waiting, on)
         }
         Fault::Cut => begun().cut(),
+        Fault::CutInside => {
+            let next = rest.first().map(String::as_str).unwrap_or_default();
+            begun().piece(next[..next.len() / 2].to_owned()).cut()
+        }
         Fault::Stall => begun().stalls(),
         Fault::NoEnd => begun(),
         Fault::NoMark => on(on(begun(), rest), finish),

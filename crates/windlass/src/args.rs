@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Runs(Runs),
     /// Look at what calls used and cost
     Ledger(Ledger),
+    /// Run a gateway against a provider that fails in every way, and print a scorecard
+    Certify(Certify),
     /// Print the JSON Schema of the configuration or of chain files
     Schema {
         /// Of what
@@ -161,6 +163,64 @@ pub(crate) struct Ledger {
     /// At most so many attempts
     #[arg(long, default_value_t = 50)]
     pub(crate) limit: u32,
+}
+
+/// Run a gateway against a provider that fails in every way, and print a scorecard
+///
+/// A fault wall is started on this machine: a provider that answers 429, 500 or nothing, resets, cuts, stalls,
+/// lies about lengths and types, puts errors into streams and never stops, whatever the model's name asks for.
+/// The gateway at URL, of whatever make, is configured to use it as a provider of OpenAI's kind. Then each fault
+/// is asked for, plain and as a stream, and judged: the caller must see a whole answer or one clean error, never
+/// a half answer as if it were whole, in bounded time, and the provider must not be hammered.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 everything passed, 1 something failed or the gateway did not answer.\n\n\
+                  First steps:\n  \
+                  windlass certify --print-config > wall.yaml\n  \
+                  windlass serve --config wall.yaml &\n  \
+                  windlass certify http://127.0.0.1:8080\n\n\
+                  The same for LiteLLM:\n  \
+                  windlass certify --print-config litellm > litellm.yaml\n  \
+                  litellm --port 4000 --config litellm.yaml &\n  \
+                  windlass certify http://127.0.0.1:4000"
+)]
+pub(crate) struct Certify {
+    #[arg(
+        required_unless_present = "print_config",
+        value_hint = ValueHint::Url,
+        help = "The gateway, on this machine: http://127.0.0.1:8080"
+    )]
+    pub(crate) url: Option<String>,
+    /// A key that the gateway takes
+    #[arg(long, env = "WINDLASS_CERTIFY_KEY", hide_env_values = true)]
+    pub(crate) key: Option<String>,
+    /// Goes before the fault in the names of models
+    #[arg(long, default_value = "wall/", value_name = "PREFIX")]
+    pub(crate) model_prefix: String,
+    /// Where the wall listens, on loopback; port 0 is any that is free
+    #[arg(long, default_value = "127.0.0.1:18080", value_name = "ADDRESS:PORT")]
+    pub(crate) wall: SocketAddr,
+    /// Each call must be over by then; longer than the gateway's own limit for a call
+    #[arg(long, default_value = "10s", value_name = "TIME")]
+    pub(crate) deadline: String,
+    /// How long to wait for the gateway to answer with the wall behind it
+    #[arg(long, default_value = "2s", value_name = "TIME")]
+    pub(crate) wait: String,
+    /// Cases at a time; fewer if the gateway is slow for reasons of its own
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) at_once: u16,
+    /// Only these faults: cut,stall
+    #[arg(long, value_delimiter = ',', value_name = "FAULTS")]
+    pub(crate) only: Vec<String>,
+    /// Print a configuration that points a gateway at the wall, and do nothing else
+    #[arg(long, value_name = "GATEWAY", num_args = 0..=1, default_missing_value = "windlass")]
+    pub(crate) print_config: Option<Peer>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Peer {
+    Windlass,
+    Litellm,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

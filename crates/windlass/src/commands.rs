@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod certify;
 mod chat;
 mod check;
 mod ledger;
@@ -28,6 +29,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Schema { of: Schema::Chain } => output::json(&chain::json_schema()),
         Command::Check(args) => check::check(cli, args),
         Command::Models(args) => models::list(cli, args),
+        Command::Certify(args) => certify::certify(cli, args),
         Command::Serve(args) => serve::serve(cli, args),
         Command::Run(args) => on_engine(cli, |started, cli| Box::pin(run::run(started, cli, args))),
         Command::Chat(args) => on_engine(cli, |started, cli| Box::pin(chat::chat(started, cli, args))),

@@ -13,8 +13,9 @@ pub struct Answer {
     headers: Vec<(String, String)>,
     framing: Framing,
     pub(super) steps: Vec<Step>,
-    pub(super) bytewise: bool,
-    /// Before each piece, or each byte where it comes in bytes.
+    /// Pieces are cut into parts of so many bytes.
+    pub(super) slice: Option<usize>,
+    /// Before each piece, or each part of one.
     pub(super) pace: Option<Duration>,
 }
 
@@ -46,7 +47,7 @@ pub(super) enum Step {
 impl Answer {
     /// A head alone, with no body as yet.
     pub fn new(status: u16, framing: Framing) -> Self {
-        Self { status, headers: Vec::new(), framing, steps: vec![Step::Head], bytewise: false, pace: None }
+        Self { status, headers: Vec::new(), framing, steps: vec![Step::Head], slice: None, pace: None }
     }
 
     /// A JSON body that comes whole.
@@ -121,7 +122,7 @@ impl Answer {
         self
     }
 
-    /// A pause before each piece, or each byte where it comes in bytes.
+    /// A pause before each piece, or each part of one.
     #[must_use]
     pub const fn paced(mut self, time: Duration) -> Self {
         self.pace = Some(time);
@@ -170,8 +171,14 @@ impl Answer {
 
     /// Body chunks of one byte each, flushed one by one.
     #[must_use]
-    pub fn bytewise(mut self) -> Self {
-        self.bytewise = true;
+    pub const fn bytewise(self) -> Self {
+        self.sliced(1)
+    }
+
+    /// Body chunks of so many bytes each, flushed one by one.
+    #[must_use]
+    pub const fn sliced(mut self, bytes: usize) -> Self {
+        self.slice = Some(bytes);
         self
     }
 

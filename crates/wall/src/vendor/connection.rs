@@ -99,7 +99,7 @@ impl Line<'_> {
 
     /// Sends a piece of a body; `false` if the client has gone.
     async fn piece(&mut self, bytes: &Bytes, chunked: bool, answer: &Answer) -> bool {
-        let size = if answer.bytewise { 1 } else { bytes.len().max(1) };
+        let size = answer.slice.unwrap_or(bytes.len()).max(1);
         for part in bytes.chunks(size) {
             if let Some(pace) = answer.pace
                 && self.unless_gone(tokio::time::sleep(pace)).await.is_none()

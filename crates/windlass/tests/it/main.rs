@@ -25,3 +25,5 @@ mod sdk;
 mod seen;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod wall;
