@@ -56,6 +56,12 @@ pub(crate) enum Command {
     /// Look at what calls used and cost
     Ledger(Ledger),
     /// Run a gateway against a provider that fails in every way, and print a scorecard
+    ///
+    /// A fault wall is started on this machine: a provider that answers 429, 500 or nothing, resets, cuts, stalls,
+    /// lies about lengths and types, puts errors into streams and never stops, whatever the model's name asks for.
+    /// The gateway at URL, of whatever make, is configured to use it as a provider of OpenAI's kind. Then each fault
+    /// is asked for, plain and as a stream, and judged: the caller must see a whole answer or one clean error, never
+    /// a half answer as if it were whole, in bounded time, and the provider must not be hammered.
     Certify(Certify),
     /// Print the JSON Schema of the configuration or of chain files
     Schema {
@@ -165,13 +171,6 @@ pub(crate) struct Ledger {
     pub(crate) limit: u32,
 }
 
-/// Run a gateway against a provider that fails in every way, and print a scorecard
-///
-/// A fault wall is started on this machine: a provider that answers 429, 500 or nothing, resets, cuts, stalls,
-/// lies about lengths and types, puts errors into streams and never stops, whatever the model's name asks for.
-/// The gateway at URL, of whatever make, is configured to use it as a provider of OpenAI's kind. Then each fault
-/// is asked for, plain and as a stream, and judged: the caller must see a whole answer or one clean error, never
-/// a half answer as if it were whole, in bounded time, and the provider must not be hammered.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 everything passed, 1 something failed or the gateway did not answer.\n\n\
