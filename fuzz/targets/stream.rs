@@ -62,7 +62,7 @@ fn watch(dialect: Dialect, pieces: &[&[u8]]) -> (Option<Seen>, bool) {
 }
 
 fn sift(dialect: Dialect, pieces: &[&[u8]]) -> (Vec<u8>, bool) {
-    let mut sift = Sift::new(dialect);
+    let mut sift = Sift::new(dialect, true);
     let mut out = Vec::new();
     let mut whole = true;
     for piece in pieces {

@@ -108,6 +108,8 @@ impl Watch {
 enum Event {
     /// It says nothing but what was used.
     UsageOnly,
+    /// It reports the provider's error, or comes after it.
+    Error,
     Other,
 }
 
@@ -142,7 +144,10 @@ impl Eye {
     }
 
     fn look(&mut self, event: SseEvent<'_>) -> Result<Event, Fault> {
-        if self.complete || self.failed.is_some() {
+        if self.failed.is_some() {
+            return Ok(Event::Error);
+        }
+        if self.complete {
             return Ok(Event::Other);
         }
         if let Some(bytes) = self.shape.text_of(event) {
@@ -207,6 +212,7 @@ impl Eye {
                 }
                 Said::Failed(fault) => {
                     *failed = Some(fault);
+                    kind = Event::Error;
                     false
                 }
                 Said::ThinkingSignature { .. } | Said::Logprobs { .. } => false,

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use types::chat::Event;
 use types::{Dialect, Fault, Usage};
-use wire::{Seen, Sift, StreamDecoder, StreamEncoder, Watch};
+use wire::{Seen, Sift, StreamDecoder, StreamEncoder};
 
 use crate::call::joined::Joined;
 use crate::responses;
@@ -11,9 +11,7 @@ use crate::responses;
 /// Reads one stream.
 #[derive(Debug)]
 pub(super) enum Reader {
-    /// The same dialect on both sides: bytes pass as they come.
-    Watched(Box<Watch>),
-    /// The same, but for the usage that we asked for and the caller did not.
+    /// The same dialect on both sides: whole events pass as they come.
     Sifted(Box<Sifted>),
     /// Two dialects: events are read and written anew.
     Translated(Box<Translated>),
@@ -47,11 +45,7 @@ impl Reader {
         meta: &wire::AnswerMeta<'_>,
     ) -> Self {
         if from == to {
-            return if usage_added {
-                Self::Sifted(Box::new(Sifted { sift: Sift::new(from), pieces: Vec::new() }))
-            } else {
-                Self::Watched(Box::new(Watch::new(from)))
-            };
+            return Self::Sifted(Box::new(Sifted { sift: Sift::new(from, usage_added), pieces: Vec::new() }));
         }
         Self::Translated(Box::new(Translated {
             decoder: StreamDecoder::new(from),
@@ -68,11 +62,6 @@ impl Reader {
     /// Takes a piece of the stream, and adds to `out` what the caller is to be sent.
     pub(super) fn feed(&mut self, chunk: &Bytes, out: &mut Joined) -> Result<Seen, Fault> {
         match self {
-            Self::Watched(watch) => {
-                let seen = watch.push(chunk)?;
-                out.push(chunk.clone());
-                Ok(seen)
-            }
             Self::Sifted(sifted) => {
                 let seen = sifted.sift.push(chunk, &mut sifted.pieces);
                 sifted.pieces.drain(..).for_each(|piece| out.push(piece));
@@ -88,7 +77,6 @@ impl Reader {
     /// The stream has ended. Fails with `StreamCut` if its end marker never came.
     pub(super) fn finish(&mut self, out: &mut Joined) -> Result<Seen, Fault> {
         match self {
-            Self::Watched(watch) => watch.finish(),
             Self::Sifted(sifted) => {
                 let seen = sifted.sift.finish(&mut sifted.pieces);
                 sifted.pieces.drain(..).for_each(|piece| out.push(piece));
@@ -104,7 +92,6 @@ impl Reader {
     /// The provider's figure so far.
     pub(super) fn usage(&self) -> Option<Usage> {
         match self {
-            Self::Watched(watch) => watch.usage(),
             Self::Sifted(sifted) => sifted.sift.watch().usage(),
             Self::Translated(translated) => translated.usage,
         }
@@ -113,7 +100,6 @@ impl Reader {
     /// Bytes of answer text so far.
     pub(super) fn text_bytes(&self) -> u64 {
         match self {
-            Self::Watched(watch) => watch.text_bytes(),
             Self::Sifted(sifted) => sifted.sift.watch().text_bytes(),
             Self::Translated(translated) => translated.text_bytes,
         }
@@ -123,14 +109,13 @@ impl Reader {
     pub(super) fn last_event(&self) -> Option<Bytes> {
         match self {
             Self::Translated(translated) => translated.last.as_ref().and_then(responses::last_event),
-            Self::Watched(_) | Self::Sifted(_) => None,
+            Self::Sifted(_) => None,
         }
     }
 
     /// Whether the end marker has come.
     pub(super) fn is_complete(&self) -> bool {
         match self {
-            Self::Watched(watch) => watch.is_complete(),
             Self::Sifted(sifted) => sifted.sift.watch().is_complete(),
             Self::Translated(translated) => translated.complete,
         }

@@ -1,8 +1,10 @@
-//! Forwards a stream without the usage chunk that only we asked for.
+//! Forwards a stream in whole events, without what the caller is not to see.
 //!
-//! OpenAI's usage comes as a chunk of its own, with no choices, and only on request. Where Windlass asked and
-//! the caller did not, that chunk is left out. Only whole events can be judged, so the beginning of an
-//! unfinished one waits for its end; comments go out at once.
+//! Two things are left out. OpenAI's usage comes as a chunk of its own, with no choices, and only on request: where
+//! Windlass asked and the caller did not, that chunk goes. And the provider's own error event goes, because the
+//! caller is told of the failure once, in our words, with the call's id. Only whole events can be judged, and half
+//! an event must not be followed by anything, so the beginning of an unfinished one waits for its end; comments go
+//! out at once.
 
 use bytes::Bytes;
 use types::{Dialect, Fault};
@@ -17,12 +19,14 @@ pub struct Sift {
     held: Vec<Bytes>,
     /// Whether the last block was left out.
     dropped: bool,
+    /// Whether a chunk that only tells the usage is left out.
+    hides_usage: bool,
 }
 
 impl Sift {
-    /// A sieve at the start of a stream.
-    pub fn new(dialect: Dialect) -> Self {
-        Self { watch: Watch::new(dialect), held: Vec::new(), dropped: false }
+    /// A sieve at the start of a stream; `hides_usage` says whether a chunk that only tells the usage is left out.
+    pub fn new(dialect: Dialect, hides_usage: bool) -> Self {
+        Self { watch: Watch::new(dialect), held: Vec::new(), dropped: false, hides_usage }
     }
 
     /// What has been seen so far.
@@ -35,7 +39,7 @@ impl Sift {
     ///
     /// Fails like [`Watch::push`]; what stood before the bad event is in `out`.
     pub fn push(&mut self, chunk: &Bytes, out: &mut Vec<Bytes>) -> Result<Seen, Fault> {
-        let Self { watch: Watch { scanner, eye }, held, dropped } = self;
+        let Self { watch: Watch { scanner, eye }, held, dropped, hides_usage } = self;
         // From where on nothing has been forwarded yet, and where the present block began. A LF that only
         // completes the CRLF before it goes with what it completes.
         let split = held.is_empty() && scanner.is_after_cr() && chunk.first() == Some(&b'\n');
@@ -44,7 +48,8 @@ impl Sift {
         let mut first = true;
         let verdict = scanner.scan(chunk, |block| {
             let kind = block.event.map_or(Ok(Event::Other), |event| eye.look(event))?;
-            if kind == Event::UsageOnly {
+            let drops = kind == Event::Error || kind == Event::UsageOnly && *hides_usage;
+            if drops {
                 // What is held can only be the beginning of this event.
                 if first {
                     held.clear();
@@ -54,7 +59,7 @@ impl Sift {
             } else if first {
                 out.append(held);
             }
-            *dropped = kind == Event::UsageOnly;
+            *dropped = drops;
             (begin, first) = (block.end, false);
             Ok(())
         });
@@ -66,10 +71,14 @@ impl Sift {
         Ok(eye.seen())
     }
 
-    /// The stream has ended: like [`Watch::finish`]; an unfinished event is appended to `out`.
+    /// The stream has ended: like [`Watch::finish`]. What is left of a stream that ended as it should is appended to
+    /// `out`; half an event of one that was cut is not.
     pub fn finish(&mut self, out: &mut Vec<Bytes>) -> Result<Seen, Fault> {
-        out.append(&mut self.held);
-        self.watch.finish()
+        let seen = self.watch.finish()?;
+        if seen.failed.is_none() {
+            out.append(&mut self.held);
+        }
+        Ok(seen)
     }
 }
 

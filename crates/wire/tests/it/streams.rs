@@ -207,8 +207,31 @@ fn errors_inside_a_stream_are_told() {
     assert_eq!(broken.code, Code::BadAnswer);
 }
 
+/// What a failed stream leaves to be forwarded, cut anywhere.
+fn forwarded(stream: &str, cut: usize) -> String {
+    let mut sift = Sift::new(Dialect::OpenaiChat, false);
+    let mut out = Vec::new();
+    for piece in pieces(stream.as_bytes(), &[cut]) {
+        let _ = sift.push(&Bytes::copy_from_slice(piece), &mut out);
+    }
+    let _ = sift.finish(&mut out);
+    String::from_utf8(out.concat()).unwrap()
+}
+
+#[test]
+fn half_an_event_and_the_providers_own_error_are_not_forwarded() {
+    let whole = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
+    let half = format!("{whole}{}", &whole[..whole.len() - 20]);
+    let failed = format!("{whole}data: {{\"error\":{{\"message\":\"boom\"}}}}\n\ndata: [DONE]\n\n");
+    for stream in [&half, &failed] {
+        for cut in 0..=stream.len() {
+            assert_eq!(forwarded(stream, cut), whole, "cut at {cut}");
+        }
+    }
+}
+
 fn sifted(stream: &str, cuts: &[usize]) -> String {
-    let mut sift = Sift::new(Dialect::OpenaiChat);
+    let mut sift = Sift::new(Dialect::OpenaiChat, true);
     let mut out = Vec::new();
     for piece in pieces(stream.as_bytes(), cuts) {
         sift.push(&Bytes::copy_from_slice(piece), &mut out).unwrap();
@@ -232,7 +255,7 @@ fn the_usage_chunk_that_only_we_asked_for_is_left_out() {
     }
     let chunk = Bytes::from_static(&OPENAI.as_bytes()[..start]);
     let mut out = Vec::new();
-    Sift::new(Dialect::OpenaiChat).push(&chunk, &mut out).unwrap();
+    Sift::new(Dialect::OpenaiChat, true).push(&chunk, &mut out).unwrap();
     assert_eq!(
         (out.len(), out[0].as_ptr()),
         (1, chunk.as_ptr()),
