@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use policy::retry;
 use types::Price;
 
+use crate::route::Defaults;
 use crate::{Key, Provider, Route, Server, Storage, Target, Telemetry};
 
 /// A whole configuration. Immutable; a reload makes a new one.
@@ -30,8 +30,8 @@ pub struct Config {
     pub chains: BTreeMap<String, PathBuf>,
     /// Logs and traces.
     pub telemetry: Telemetry,
-    /// How a call is repeated that names a model and no route.
-    pub retry: retry::Policy,
+    /// What holds for a call that names a model and no route.
+    pub defaults: Defaults,
 }
 
 /// What a name stands for.

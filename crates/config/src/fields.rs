@@ -131,6 +131,23 @@ impl<'a> Fields<'a> {
         given.or_else(|| self.default(key)?.parse().ok())
     }
 
+    /// A part of a whole, 0 to 1.
+    pub(crate) fn share(&mut self, key: &'static str) -> f64 {
+        self.share_if_set(key).unwrap_or_default()
+    }
+
+    /// A part of a whole that may be unset.
+    pub(crate) fn share_if_set(&mut self, key: &'static str) -> Option<f64> {
+        let given = self.value(key).and_then(|reader| {
+            let share = parse_share(reader.node().raw());
+            if share.is_none() {
+                reader.error_with_help("expected a share between 0% and 100%", "write 10% or 0.1");
+            }
+            share
+        });
+        given.or_else(|| self.default(key).and_then(parse_share))
+    }
+
     pub(crate) fn rate(&mut self, key: &'static str) -> Option<Rate> {
         let reader = self.value(key)?;
         let at = reader.clone();
@@ -255,6 +272,14 @@ pub(crate) fn secret(reader: &Reader<'_>) -> Option<Secret> {
         return None;
     }
     Some(Secret::new(text.trim()))
+}
+
+fn parse_share(text: &str) -> Option<f64> {
+    let share = match text.trim().strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().ok()? / 100.0,
+        None => text.trim().parse().ok()?,
+    };
+    (0.0..=1.0).contains(&share).then_some(share)
 }
 
 fn parse_address(text: &str) -> Option<SocketAddr> {

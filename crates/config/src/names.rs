@@ -7,6 +7,7 @@ use document::{Diagnostic, Reader, closest};
 
 use crate::read::route::RawRoute;
 use crate::resolve::resolve_model;
+use crate::route::Terms;
 use crate::{Config, Meaning, Provider, Route, Target};
 
 /// A name, the text at it and where that stands.
@@ -37,16 +38,24 @@ pub(crate) fn resolve<'a>(
 ) -> (Vec<Route>, BTreeMap<String, Meaning>) {
     let names = Names { providers, routes: &raw, aliases, complete };
     names.check_names();
-    let targets: Vec<Vec<Target>> = raw.iter().map(|route| names.targets(route)).collect();
+    let targets: Vec<Vec<(Target, Terms)>> = raw.iter().map(|route| names.targets(route)).collect();
     let aliases = aliases.iter().filter_map(|alias| Some((alias.0.clone(), names.meaning(alias)?))).collect();
-    let routes = raw.into_iter().zip(targets).map(|(raw, targets)| Route {
-        name: raw.name,
-        targets,
-        strategy: raw.strategy,
-        unsupported: raw.unsupported,
-        retry: raw.retry,
-        timeouts: raw.timeouts,
-        stream_failure: raw.stream_failure,
+    let routes = raw.into_iter().zip(targets).map(|(raw, found)| {
+        let (targets, terms) = found.into_iter().unzip();
+        Route {
+            name: raw.name,
+            targets,
+            terms,
+            strategy: raw.strategy,
+            unsupported: raw.unsupported,
+            retry: raw.retry.rules,
+            retry_budget: raw.retry.budget,
+            timeouts: raw.timeouts,
+            adaptive_timeouts: raw.adaptive_timeouts,
+            hedge: raw.hedge,
+            filtered: raw.filtered,
+            stream_failure: raw.stream_failure,
+        }
     });
     (routes.collect(), aliases)
 }
@@ -56,6 +65,14 @@ struct Names<'n, 'a> {
     routes: &'n [RawRoute<'a>],
     aliases: &'n [Text<'a>],
     complete: bool,
+}
+
+/// A way through names to models.
+struct Walk {
+    way: Vec<String>,
+    /// What the outermost name on the way says of the models behind it.
+    terms: Option<Terms>,
+    found: Vec<(Target, Terms)>,
 }
 
 /// What a name leads to in one step.
@@ -101,40 +118,43 @@ impl<'n, 'a> Names<'n, 'a> {
         }
     }
 
-    /// The models of a route, in order, each once.
-    fn targets(&self, route: &RawRoute<'a>) -> Vec<Target> {
-        let mut found = Vec::new();
-        let mut way = vec![route.name.clone()];
-        for (name, at) in &route.models {
-            self.follow(name, at, &mut way, &mut found);
+    /// The models of a route, in order, each once, with what is said of them.
+    fn targets(&self, route: &RawRoute<'a>) -> Vec<(Target, Terms)> {
+        let mut walk = Walk { way: vec![route.name.clone()], terms: None, found: Vec::new() };
+        for candidate in &route.models {
+            walk.terms = candidate.terms(None);
+            self.follow(&candidate.name, &candidate.at, &mut walk);
         }
-        found
+        walk.found
     }
 
-    fn follow(&self, name: &str, at: &Reader<'a>, way: &mut Vec<String>, found: &mut Vec<Target>) {
-        if let Some(start) = way.iter().position(|known| known == name) {
-            let circle = way[start..].join(" → ");
+    fn follow(&self, name: &str, at: &Reader<'a>, walk: &mut Walk) {
+        if let Some(start) = walk.way.iter().position(|known| known == name) {
+            let circle = walk.way[start..].join(" → ");
             at.error(format!("goes in a circle: {circle} → {name}"));
             return;
         }
         match self.step(name) {
             Step::Model(target) => {
-                if !found.contains(&target) {
-                    found.push(target);
+                if !walk.found.iter().any(|(known, _)| *known == target) {
+                    walk.found.push((target, walk.terms.unwrap_or_default()));
                 }
             }
             // What is wrong inside another name is told where that stands.
-            Step::Alias((_, to, _)) if way.len() < self.routes.len() + self.aliases.len() + 1 => {
-                way.push(name.to_owned());
-                self.follow_quietly(to, at, way, found);
-                way.pop();
+            Step::Alias((_, to, _)) if walk.way.len() < self.routes.len() + self.aliases.len() + 1 => {
+                walk.way.push(name.to_owned());
+                self.follow_quietly(to, at, walk);
+                walk.way.pop();
             }
             Step::Route(route) => {
-                way.push(name.to_owned());
-                for (inner, _) in &route.models {
-                    self.follow_quietly(inner, at, way, found);
+                walk.way.push(name.to_owned());
+                let outer = walk.terms;
+                for inner in &route.models {
+                    walk.terms = inner.terms(outer);
+                    self.follow_quietly(&inner.name, at, walk);
                 }
-                way.pop();
+                walk.terms = outer;
+                walk.way.pop();
             }
             Step::Alias(_) => {}
             Step::Nothing => self.unknown(name, at),
@@ -142,15 +162,15 @@ impl<'n, 'a> Names<'n, 'a> {
     }
 
     /// Follows a name that stands elsewhere: only a circle is told here.
-    fn follow_quietly(&self, name: &str, at: &Reader<'a>, way: &mut Vec<String>, found: &mut Vec<Target>) {
+    fn follow_quietly(&self, name: &str, at: &Reader<'a>, walk: &mut Walk) {
         if matches!(self.step(name), Step::Nothing) {
             return;
         }
         // A circle that does not pass through the start is told where it starts.
-        if way.iter().skip(1).any(|known| known == name) {
+        if walk.way.iter().skip(1).any(|known| known == name) {
             return;
         }
-        self.follow(name, at, way, found);
+        self.follow(name, at, walk);
     }
 
     fn meaning(&self, alias: &Text<'a>) -> Option<Meaning> {

@@ -1,10 +1,12 @@
 //! From the tree to the checked configuration: one function for each section, and the whole here.
 
 pub(crate) mod access;
+pub(crate) mod breaker;
 pub(crate) mod price;
 pub(crate) mod provider;
 pub(crate) mod provider_table;
 pub(crate) mod remote;
+pub(crate) mod retry;
 pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod simulated;
@@ -79,7 +81,7 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
     let listen_at = fields.reader().cloned();
     let server = server::server(server_at);
     let storage = server::storage(fields.section("storage"));
-    let (retry, timeouts) = route::defaults(fields.section("defaults"));
+    let (defaults, timeouts) = route::defaults(fields.section("defaults"));
     let mut prices = Vec::new();
     let mut providers: Vec<Provider> = Vec::new();
     let named = fields.names("providers");
@@ -98,7 +100,7 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
         prices.extend(price::price(Some(at)).map(|price| (name, price)));
     }
     let raw: Vec<_> =
-        fields.names("routes").into_iter().map(|(name, at)| route::route(name, at, retry)).collect();
+        fields.names("routes").into_iter().map(|(name, at)| route::route(name, at, &defaults)).collect();
     let aliases = names::texts(fields.names("aliases"));
     // A provider that could not be read would make every name of its models an error of its own.
     let complete = named.is_empty() || named.len() == providers.len();
@@ -115,7 +117,7 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
         prices: prices.into_iter().collect(),
         chains: chains.into_iter().map(|(name, path, _)| (name, path.into())).collect(),
         telemetry: server::telemetry(fields.section("telemetry")),
-        retry,
+        defaults,
     };
     fields.finish();
     names::check_keys(&config, listen_at.as_ref());
@@ -135,7 +137,8 @@ fn local_provider(base: policy::Timeouts) -> Provider {
 mod tests {
     use super::*;
     use crate::table::{Default, Section};
-    use policy::{Timeouts, retry};
+    use crate::route::Breaker;
+    use policy::{Timeouts, hedge};
 
     fn unset(section: &Section, key: &str) -> &'static str {
         match section.field(key).unwrap().default {
@@ -154,10 +157,16 @@ mod tests {
             total: duration(&route::TIMEOUTS, "total"),
         };
         assert_eq!(timeouts, Timeouts::default());
-        let retry = retry::Policy::default();
-        assert_eq!(unset(&route::RETRY, "attempts"), retry.attempts.to_string());
-        assert_eq!(duration(&route::RETRY, "base"), retry.base);
-        assert_eq!(duration(&route::RETRY, "max"), retry.max);
-        assert_eq!(retry.backoff, retry::Backoff::Exponential);
+        let usual = policy::retry::Policy::default();
+        assert_eq!(unset(&retry::RETRY, "attempts"), usual.attempts.to_string());
+        assert_eq!(duration(&retry::RETRY, "base"), usual.base);
+        assert_eq!(duration(&retry::RETRY, "max"), usual.max);
+        assert_eq!(unset(&retry::RETRY, "backoff"), usual.backoff.as_str());
+        let breaker = breaker::breaker(Fields::open(&breaker::BREAKER, None));
+        let settings = policy::breaker::Settings::default();
+        assert_eq!(breaker, Breaker { enabled: true, settings, slow: None, forecast: true });
+        let hedge = breaker::hedge(Fields::open(&breaker::HEDGE, None));
+        assert_eq!(hedge, hedge::Settings::default());
+        assert_eq!(policy::retry::Share::default().per_thousand, 100, "as the table of `retry` says");
     }
 }

@@ -106,6 +106,7 @@ fn words(is: &Is) -> String {
         Is::Integer(least, most) if least == most => format!("{least}"),
         Is::Integer(least, most) => format!("whole number, {least} to {most}"),
         Is::Number(least, most) => format!("number, {least} to {most}"),
+        Is::Share => "share, as `10%` or `0.1`".to_owned(),
         Is::Rate => "dollars per million tokens".to_owned(),
         Is::Words(words) => {
             let now: Vec<_> = words.now.iter().map(|word| format!("`{word}`")).collect();

@@ -10,7 +10,7 @@ use crate::provider::{Kind, Models};
 use crate::{Allowed, Config, Meaning, Model, Provider, Route, Target};
 
 /// What a name means.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Resolved<'a> {
     /// A route.
     Route(&'a Route),

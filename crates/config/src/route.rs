@@ -2,22 +2,33 @@
 
 use std::time::Duration;
 
-use policy::{Timeouts, retry};
+use policy::attempt::{Causes, Filtered};
+use policy::{Timeouts, breaker, hedge, retry};
 
 /// One entry of `routes`, with its models resolved: aliases and routes in its list are replaced by what
 /// they stand for, and what stands there twice is dropped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// The model name for callers.
     pub name: String,
     /// The models, in order. Never empty.
     pub targets: Vec<Target>,
+    /// What is said of each of them, in their order.
+    pub terms: Vec<Terms>,
     /// How the first is chosen.
     pub strategy: Strategy,
     /// How often each is asked.
-    pub retry: retry::Policy,
+    pub retry: retry::Rules,
+    /// How many calls of the route may be asked again.
+    pub retry_budget: retry::Share,
     /// Deadlines, where they differ from the provider's.
     pub timeouts: Deadlines,
+    /// Whether the deadline to first content follows the model's p99.
+    pub adaptive_timeouts: bool,
+    /// Backups for slow streams.
+    pub hedge: hedge::Settings,
+    /// What happens to a call that a provider refuses for its content.
+    pub filtered: Filtered,
     /// What happens to a stream that breaks after its first content.
     pub stream_failure: StreamFailure,
     /// What becomes of that which a provider's dialect cannot say.
@@ -49,12 +60,61 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// How a route chooses.
+/// What a route says of one of its models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Its share under [`Strategy::Weighted`] and [`Strategy::LeastOutstanding`].
+    pub weight: u32,
+    /// Asked only after one of these has happened in the call; empty: always.
+    pub when: Causes,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { weight: 1, when: Causes::NONE }
+    }
+}
+
+/// How a route chooses whom to ask first. Whatever it is, the others come after, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
     /// The first that works, in order.
     #[default]
     Fallback,
+    /// One after the other.
+    RoundRobin,
+    /// As often as its weight says.
+    Weighted,
+    /// The one with the fewest tokens to do, for its weight.
+    LeastOutstanding,
+    /// The quicker one of two random ones.
+    Latency,
+}
+
+/// What holds for calls that name a model and no route, and for routes that do not say otherwise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Defaults {
+    /// How often a model is asked.
+    pub retry: retry::Rules,
+    /// How many calls may be asked again, of each route and of all together.
+    pub retry_budget: retry::Share,
+    /// Whether deadlines to first content follow the p99.
+    pub adaptive_timeouts: bool,
+    /// The breaker of each model of each provider.
+    pub breaker: Breaker,
+}
+
+/// When a failing model is left alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Breaker {
+    /// Whether at all.
+    pub enabled: bool,
+    /// Its numbers.
+    pub settings: breaker::Settings,
+    /// A call is slow whose first content took longer; `None`: none is.
+    pub slow: Option<Duration>,
+    /// Whether it opens early where failure is foreseen.
+    pub forecast: bool,
 }
 
 /// What happens to a stream that breaks after its first content.

@@ -94,6 +94,10 @@ fn value(is: &Is, more: &mut Vec<&'static Section>) -> Value {
             { "type": "number", "minimum": least, "maximum": most },
             variable,
         ] }),
+        Is::Share => json!({ "anyOf": [
+            { "type": "number", "minimum": 0, "maximum": 1 },
+            { "type": "string", "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*%\\s*$|\\$\\{" },
+        ] }),
         Is::Rate => json!({ "anyOf": [
             { "type": "number", "minimum": 0 },
             { "type": "string", "pattern": "^[0-9]*\\.?[0-9]+([eE][+-]?[0-9]+)?$|\\$\\{" },

@@ -61,6 +61,8 @@ pub(crate) enum Is {
     Integer(u64, u64),
     /// A number within bounds.
     Number(f64, f64),
+    /// A part of a whole: `10%` or `0.1`.
+    Share,
     /// Dollars per million tokens.
     Rate,
     /// One of these words.

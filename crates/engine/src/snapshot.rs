@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use config::access::Digest;
 use config::{Allowed, Config};
+use policy::retry;
 use tokio_util::task::TaskTracker;
 use types::Fault;
-use upstream::Provider;
+use upstream::{Provider, clock};
 
 use crate::call::{Plans, Target};
+use crate::health::{self, Deployments};
 use crate::providers;
 
 /// A configuration in force.
@@ -20,6 +22,8 @@ pub(crate) struct Snapshot {
     providers: HashMap<String, Arc<Provider>>,
     keys: HashMap<Digest, Key>,
     plans: Plans,
+    deployments: Arc<Deployments>,
+    retry_budget: Arc<retry::Budget>,
     metrics: telemetry::Metrics,
 }
 
@@ -61,7 +65,28 @@ impl Snapshot {
             };
             (key.digest, ready)
         });
-        Ok(Self { keys: keys.collect(), providers: made, plans: Plans::default(), metrics, config })
+        let keys = keys.collect();
+        let deployments = Deployments::new(config.defaults.breaker, before.map(|before| &before.deployments));
+        if let Some(before) = before {
+            // What is known of a provider is not true of another one that has taken its name.
+            let kept = |(name, old): &(&String, &Arc<Provider>)| {
+                made.get(*name).is_some_and(|new| Arc::ptr_eq(new, old))
+            };
+            let gone = before.providers.iter().filter(|entry| !kept(entry));
+            gone.for_each(|(name, _)| deployments.forget(name));
+        }
+        let share = config.defaults.retry_budget;
+        let before = before.map(|before| (&before.retry_budget, before.config.defaults.retry_budget));
+        let retry_budget = health::overall(share, before);
+        Ok(Self {
+            keys,
+            providers: made,
+            plans: Plans::default(),
+            deployments,
+            retry_budget,
+            metrics,
+            config,
+        })
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
@@ -82,6 +107,15 @@ impl Snapshot {
         &self.plans
     }
 
+    pub(crate) fn deployments(&self) -> &Deployments {
+        &self.deployments
+    }
+
+    /// What all calls together may repeat.
+    pub(crate) fn retry_budget(&self) -> &Arc<retry::Budget> {
+        &self.retry_budget
+    }
+
     pub(crate) fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
         self.providers.values()
     }
@@ -96,10 +130,13 @@ impl Snapshot {
         let missing = || Fault::internal("a checked configuration names a model that is not there");
         let provider = self.providers.get(&target.provider).ok_or_else(missing)?;
         let known = self.config.known(target).ok_or_else(missing)?;
+        let metrics = self.metrics.target(&target.provider, &known.id);
+        let id = Arc::from(known.id);
         Ok(Arc::new(Target {
             provider: Arc::clone(provider),
-            metrics: self.metrics.target(&target.provider, &known.id),
-            id: Arc::from(known.id),
+            deployment: self.deployments.get(&provider.name, &id, &metrics, clock::now()),
+            metrics,
+            id,
             price: known.price,
             context_tokens: known.context_tokens,
         }))

@@ -1,10 +1,13 @@
-//! `routes`, and the retry and deadline maps that `defaults` and providers have too.
+//! `routes` and `defaults`, and the deadline maps that providers have too.
 
 use document::Reader;
-use policy::{Timeouts, retry};
+use policy::attempt::{Cause, Filtered};
+use policy::{Timeouts, hedge};
 
 use crate::fields::Fields;
-use crate::route::{Deadlines, Strategy, StreamFailure, Unsupported};
+use crate::read::breaker::{self, BREAKER, HEDGE};
+use crate::read::retry::{RETRY, Retry, retry};
+use crate::route::{Deadlines, Defaults, Strategy, StreamFailure, Terms, Unsupported};
 use crate::table::{Is, Section, Words, field, later, option, required, words};
 
 pub(crate) static ROUTE: Section = Section {
@@ -20,10 +23,21 @@ pub(crate) static ROUTE: Section = Section {
             "strategy",
             STRATEGY,
             "fallback",
-            "How the first is chosen: `fallback` takes the first that works.",
+            "Which model is asked first: the first that works, one after the other, as often as its weight says, the one \
+             with the fewest tokens to do for its weight, or the quicker of two random ones. The others come after, in \
+             order.",
         ),
         option("retry", Is::Section(&RETRY), "as `defaults.retry`", "How often each model is asked."),
         option("timeouts", Is::Section(&TIMEOUTS), "as the provider's", "Deadlines."),
+        option("adaptive_timeouts", Is::Bool, "as `defaults.adaptive_timeouts`", ADAPTIVE),
+        option("hedge", Is::Section(&HEDGE), "off", "Backups for streams that are slow to begin."),
+        field(
+            "filtered",
+            words(&["return", "route_around"]),
+            "return",
+            "What happens to a call that a provider refuses for its content: the caller gets the refusal, or the next \
+             model is asked.",
+        ),
         field(
             "stream_failure",
             Is::Words(Words { now: &["error"], later: &["continue"] }),
@@ -46,28 +60,17 @@ pub(crate) static CANDIDATE: Section = Section {
     doc: "One model of a route, where more is to be said than its name.",
     fields: &[
         required("model", Is::Text, "As in the short form."),
-        later("weight", "Its share under the strategy `weighted`."),
-    ],
-};
-
-pub(crate) static RETRY: Section = Section {
-    name: "retry",
-    doc: "When a failed attempt is repeated on the same model. Waits are random, between nothing and the ceiling; \
-          a provider's `Retry-After` comes first.",
-    fields: &[
-        field("attempts", Is::Integer(1, 100), "2", "Attempts on each model, the first one included."),
-        field(
-            "backoff",
-            Is::Words(Words { now: &["exponential", "fixed"], later: &["linear", "fibonacci", "adaptive"] }),
-            "exponential",
-            "How the ceiling grows: doubling, or the same each time.",
+        option(
+            "weight",
+            Is::Integer(0, 1_000),
+            "1",
+            "Its share under the strategies `weighted` and `least_outstanding`.",
         ),
-        field("base", Is::Wait, "250ms", "The first ceiling."),
-        field(
-            "max",
-            Is::Wait,
-            "8s",
-            "The greatest ceiling, and the longest `Retry-After` that is waited for.",
+        option(
+            "when",
+            Is::List(&Is::Words(Words { now: &CAUSES, later: &[] })),
+            "always",
+            "Asked only after one of these has happened in the call.",
         ),
     ],
 };
@@ -95,33 +98,85 @@ pub(crate) static DEFAULTS: Section = Section {
     fields: &[
         option("retry", Is::Section(&RETRY), "see there", "How often a model is asked."),
         option("timeouts", Is::Section(&TIMEOUTS), "see there", "Deadlines."),
+        field("adaptive_timeouts", Is::Bool, "false", ADAPTIVE),
+        option("breaker", Is::Section(&BREAKER), "see there", "When a failing model is left alone."),
     ],
 };
 
-const STRATEGY: Is = Is::Words(Words { now: &["fallback"], later: &["weighted", "latency", "learned"] });
+const ADAPTIVE: &str = "Whether the deadline to first content is twice the p99 of the model's last minute, at least 5s and \
+                        at most `timeouts.first_token`.";
+const STRATEGY: Is = Is::Words(Words {
+    now: &["fallback", "round_robin", "weighted", "least_outstanding", "latency"],
+    later: &["learned"],
+});
+const STRATEGIES: [(&str, Strategy); 5] = [
+    ("fallback", Strategy::Fallback),
+    ("round_robin", Strategy::RoundRobin),
+    ("weighted", Strategy::Weighted),
+    ("least_outstanding", Strategy::LeastOutstanding),
+    ("latency", Strategy::Latency),
+];
+
+/// The names of all causes for leaving a model.
+static CAUSES: [&str; Cause::ALL.len()] = {
+    let mut names = [""; Cause::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = Cause::ALL[at].as_str();
+        at += 1;
+    }
+    names
+};
 
 /// A route whose models are still names.
 #[derive(Debug)]
 pub(crate) struct RawRoute<'a> {
     pub(crate) name: String,
-    pub(crate) models: Vec<(String, Reader<'a>)>,
+    pub(crate) models: Vec<Candidate<'a>>,
     pub(crate) at: Reader<'a>,
     pub(crate) strategy: Strategy,
-    pub(crate) retry: retry::Policy,
+    pub(crate) retry: Retry,
     pub(crate) timeouts: Deadlines,
+    pub(crate) adaptive_timeouts: bool,
+    pub(crate) hedge: hedge::Settings,
+    pub(crate) filtered: Filtered,
     pub(crate) stream_failure: StreamFailure,
     pub(crate) unsupported: Unsupported,
 }
 
-/// The base of everybody's retries and deadlines.
-pub(crate) fn defaults(mut fields: Fields<'_>) -> (retry::Policy, Timeouts) {
-    let own = retry(fields.section("retry"), retry::Policy::default());
-    let timeouts = deadlines(fields.section("timeouts")).over(Timeouts::default());
-    fields.finish();
-    (own, timeouts)
+/// A model of a route that is still a name.
+#[derive(Debug)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) name: String,
+    pub(crate) at: Reader<'a>,
+    pub(crate) weight: Option<u32>,
+    pub(crate) when: Vec<Cause>,
 }
 
-pub(crate) fn route(name: String, at: Reader<'_>, base: retry::Policy) -> RawRoute<'_> {
+impl Candidate<'_> {
+    /// What it says, over what a route that names this one says of it.
+    pub(crate) fn terms(&self, outer: Option<Terms>) -> Option<Terms> {
+        let said = self.weight.is_some() || !self.when.is_empty();
+        let own = Terms { weight: self.weight.unwrap_or(1), when: self.when.iter().copied().collect() };
+        outer.or(said.then_some(own))
+    }
+}
+
+/// The base of everybody's retries, breakers and deadlines.
+pub(crate) fn defaults(mut fields: Fields<'_>) -> (Defaults, Timeouts) {
+    let Retry { rules, budget } = retry(fields.section("retry"), Retry::default());
+    let timeouts = deadlines(fields.section("timeouts")).over(Timeouts::default());
+    let defaults = Defaults {
+        retry: rules,
+        retry_budget: budget,
+        adaptive_timeouts: fields.bool("adaptive_timeouts"),
+        breaker: breaker::breaker(fields.section("breaker")),
+    };
+    fields.finish();
+    (defaults, timeouts)
+}
+
+pub(crate) fn route<'a>(name: String, at: Reader<'a>, base: &Defaults) -> RawRoute<'a> {
     let mut fields = Fields::open(&ROUTE, Some(at.clone()));
     if at.node().is_null() {
         at.error("a route needs `models`");
@@ -133,12 +188,22 @@ pub(crate) fn route(name: String, at: Reader<'_>, base: retry::Policy) -> RawRou
         listed.error("a route needs at least one model");
     }
     let models = fields.items("models").into_iter().filter_map(candidate).collect();
+    let above = Retry { rules: base.retry, budget: base.retry_budget };
+    let adaptive = fields.value("adaptive_timeouts").is_some();
     let route = RawRoute {
         name,
         models,
-        strategy: fields.word("strategy", &[("fallback", Strategy::Fallback)]).unwrap_or_default(),
-        retry: retry(fields.section("retry"), base),
+        strategy: fields.word("strategy", &STRATEGIES).unwrap_or_default(),
+        retry: retry(fields.section("retry"), above),
         timeouts: deadlines(fields.section("timeouts")),
+        adaptive_timeouts: {
+            let own = fields.bool("adaptive_timeouts");
+            if adaptive { own } else { base.adaptive_timeouts }
+        },
+        hedge: breaker::hedge(fields.section("hedge")),
+        filtered: fields
+            .word("filtered", &[("return", Filtered::Return), ("route_around", Filtered::RouteAround)])
+            .unwrap_or_default(),
         unsupported: fields
             .word("unsupported", &[("refuse", Unsupported::Refuse), ("drop", Unsupported::Drop)])
             .unwrap_or_default(),
@@ -146,49 +211,44 @@ pub(crate) fn route(name: String, at: Reader<'_>, base: retry::Policy) -> RawRou
         at,
     };
     fields.finish();
+    check(&route);
     route
 }
 
-fn candidate(reader: Reader<'_>) -> Option<(String, Reader<'_>)> {
+/// What the models say that does not go together.
+fn check(route: &RawRoute<'_>) {
+    let weighted = matches!(route.strategy, Strategy::Weighted | Strategy::LeastOutstanding);
+    for candidate in route.models.iter().filter(|candidate| candidate.weight.is_some() && !weighted) {
+        candidate.at.error_with_help(
+            "a weight says nothing under this route's strategy",
+            "set `strategy: weighted` or leave it out",
+        );
+    }
+    if weighted && !route.models.is_empty() && route.models.iter().all(|model| model.weight == Some(0)) {
+        route.at.error("all models of this route have the weight 0");
+    }
+    if !route.models.is_empty() && route.models.iter().all(|model| !model.when.is_empty()) {
+        route.at.error_with_help(
+            "no model of this route is there for a call's beginning",
+            "leave out `when` of at least one",
+        );
+    }
+}
+
+fn candidate(reader: Reader<'_>) -> Option<Candidate<'_>> {
     if !matches!(reader.node().value, document::Value::Map(_)) {
         let name = reader.clone().nonempty_text()?;
-        return Some((name, reader));
+        return Some(Candidate { name, at: reader, weight: None, when: Vec::new() });
     }
     let mut fields = Fields::open(&CANDIDATE, Some(reader));
     let at = fields.value("model");
     let model = at.and_then(|at| Some((at.clone().nonempty_text()?, at)));
+    let weight = fields.integer_if_set("weight");
+    let causes = Cause::ALL.map(|cause| (cause.as_str(), cause));
+    let when = fields.items("when").into_iter().filter_map(|item| item.one_of(&causes)).collect();
     fields.finish();
-    model
-}
-
-/// What is not set here holds as in `base`.
-fn retry(mut fields: Fields<'_>, base: retry::Policy) -> retry::Policy {
-    let backoffs = [("exponential", retry::Backoff::Exponential), ("fixed", retry::Backoff::Fixed)];
-    let own = retry::Policy {
-        attempts: pick(&mut fields, "attempts", base.attempts, Fields::integer),
-        backoff: pick(&mut fields, "backoff", base.backoff, |fields, key| {
-            fields.word(key, &backoffs).unwrap_or_default()
-        }),
-        base: pick(&mut fields, "base", base.base, Fields::duration),
-        max: pick(&mut fields, "max", base.max, Fields::duration),
-    };
-    if own.base > own.max {
-        fields.error("`base` is longer than `max`");
-    }
-    fields.finish();
-    own
-}
-
-/// The key's value where it is set, else `base`.
-fn pick<'a, T>(
-    fields: &mut Fields<'a>,
-    key: &'static str,
-    base: T,
-    read: impl FnOnce(&mut Fields<'a>, &'static str) -> T,
-) -> T {
-    let set = fields.value(key).is_some();
-    let value = read(fields, key);
-    if set { value } else { base }
+    let (name, at) = model?;
+    Some(Candidate { name, at, weight, when })
 }
 
 pub(crate) fn deadlines(mut fields: Fields<'_>) -> Deadlines {

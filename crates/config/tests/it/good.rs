@@ -65,7 +65,7 @@ fn the_example_of_the_interface_is_read() {
     let targets: Vec<String> = route.targets.iter().map(Target::to_string).collect();
     assert_eq!(targets, ["openai/gpt-4o-mini", "claude/claude-haiku-4-5", "local/smollm2"]);
     assert_eq!(route.strategy, Strategy::Fallback);
-    assert_eq!(route.retry, retry::Policy::default());
+    assert_eq!(*route.retry.usual(), retry::Policy::default());
     let timeouts = route.timeouts.over(Timeouts::default());
     assert_eq!((timeouts.connect, timeouts.total), (Duration::from_secs(2), Duration::from_secs(60)));
 
@@ -134,9 +134,10 @@ routes: { one: { models: local/smollm2, retry: { base: 1s } }, two: { models: [{
 ",
     )
     .unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(config.retry.attempts, 5);
+    let usual = *config.defaults.retry.usual();
+    assert_eq!(usual.attempts, 5);
     let one = config.route("one").unwrap();
-    assert_eq!(one.retry, retry::Policy { base: Duration::from_secs(1), ..config.retry });
+    assert_eq!(*one.retry.usual(), retry::Policy { base: Duration::from_secs(1), ..usual });
     let local = config.provider("local").unwrap().timeouts;
     assert_eq!((local.idle, local.total), (Duration::from_secs(7), Duration::from_secs(540)));
     assert_eq!(local.connect, Timeouts::default().connect);

@@ -15,4 +15,6 @@ mod providers;
 #[cfg(test)]
 mod resolving;
 #[cfg(test)]
+mod staying_up;
+#[cfg(test)]
 mod wrong;

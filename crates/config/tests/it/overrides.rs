@@ -32,7 +32,8 @@ fn the_environment_stands_above_the_file_and_flags_above_both() {
     assert_eq!(openai.remote.api_key.as_ref().unwrap().expose(), "12345678");
     assert_eq!(config.route("fast").unwrap().targets.len(), 2);
     assert_eq!(config.telemetry.log_level, LogLevel::Debug);
-    assert_eq!((config.retry.backoff, config.retry.attempts), (Backoff::Fixed, 4));
+    let retry = config.defaults.retry.usual();
+    assert_eq!((retry.backoff, retry.attempts), (Backoff::Fixed, 4));
     assert!(!format!("{overrides:?}").contains("12345678"));
 }
 

@@ -19,8 +19,8 @@ providers:
   sim: { kind: simulated, models: { a: { faults: [{ kind: status, factor: 2 }, { kind: cut, every: 1, first: 2 }] } } }
   'a/b': { kind: local }
 routes:
-  one: { models: [], strategy: latency }
-  two: { modles: [sim/a], retry: { attempts: 0, backoff: fibonacci }, stream_failure: continue }
+  one: { models: [], strategy: learned }
+  two: { modles: [sim/a], retry: { attempts: 0, backoff: fibonnaci }, stream_failure: continue }
 limits: { global: { rps: 5 } }
 budgets: []
 telemetry: { sample: 2, otlp: ftp://x, log_level: loud }

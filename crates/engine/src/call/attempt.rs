@@ -6,17 +6,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use policy::attempt::{Event, Machine, Send, Step};
-use types::ledger::Outcome;
 use types::{Code, Dialect, Fault, Kind, Moment, Progress, Retry, UsageSource};
 use upstream::{Body, Exchange, clock};
 use wire::Seen;
 
 use crate::call::joined::Joined;
 use crate::call::outgoing::{Made, Maker};
+use crate::call::permissions::permissions;
 use crate::call::record::Record;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
-use crate::call::{About, Answered, Planned, Relay, Target, Whole};
+use crate::call::trial::Trial;
+use crate::call::{About, Answered, Planned, Target};
 use crate::{Engine, ids};
 
 /// The largest whole answer, in bytes. Streams have no such bound: they are not kept.
@@ -26,28 +27,39 @@ const MAX_ERROR: usize = 64 << 10;
 
 impl Engine {
     pub(super) async fn attempt(&self, planned: Planned<'_>, tally: &mut Tally) -> Result<Answered, Fault> {
-        let parsed = &planned.admitted.parsed;
+        let planned = &planned;
         let plan = &planned.plan;
-        let clock = (parsed.began, planned.deadline);
-        let mut machine = Machine::new(plan.targets.len(), planned.retry, plan.timeouts, clock, ids::seed());
+        let mut machine = machine(planned);
+        let mut may = permissions(planned, self.metrics(), planned.admitted.parsed.began);
         let maker = Maker::default();
         let mut event = Event::Start;
         let mut answer = None;
         loop {
-            match machine.next(event, clock::now()) {
+            match machine.next_with(event, clock::now(), &mut may) {
                 Step::Send(send) => {
                     let Some(target) = plan.targets.get(send.target) else {
                         return Err(Fault::internal("the attempt machine named a target that is not there"));
                     };
-                    tally.attempted();
-                    let record = Record::begin(self, &planned, target, send, tally.context());
-                    event = match self.once(&planned, (target, send), &maker, (record, tally)).await {
+                    let mut trial = Trial::begin(self, planned, (target, send), (may.permit(), tally));
+                    let result = if send.hedge_at.is_some() {
+                        let race = self.race((planned, &maker), (trial, tally), &mut machine, &mut may);
+                        let (winner, result) = Box::pin(race).await;
+                        trial = winner;
+                        result
+                    } else {
+                        self.once(planned, &maker, &mut trial).await
+                    };
+                    event = match result {
                         Ok(got) => {
+                            let got = trial.answered(got, planned, tally)?;
                             let stream = matches!(got, Answered::Stream(_));
                             answer = Some(got);
                             if stream { Event::Committed } else { Event::Completed }
                         }
-                        Err(fault) => Event::Failed(fault),
+                        Err(fault) => {
+                            tally.spent(trial.cost());
+                            Event::Failed(fault)
+                        }
                     };
                 }
                 Step::Sleep(until) => {
@@ -63,45 +75,27 @@ impl Engine {
         }
     }
 
-    /// One attempt, up to its whole answer or its first content.
-    async fn once(
+    /// One attempt, up to its whole answer or its first content. A failed one is settled here.
+    pub(super) async fn once(
         &self,
         planned: &Planned<'_>,
-        (target, send): (&Arc<Target>, Send),
         maker: &Maker,
-        (mut record, tally): (Record, &mut Tally),
-    ) -> Result<Answered, Fault> {
-        let peek = &planned.admitted.parsed.peek;
-        let by = if peek.stream { send.first_token_by } else { send.total_by };
-        let result = match maker.make(planned, target, record.traceparent(), send.connect_by) {
-            Ok(made) => {
-                let deadline = clock::instant(by);
-                let work = self.exchange(planned, made, send, &mut record);
-                match tokio::time::timeout_at(deadline, work).await {
+        trial: &mut Trial,
+    ) -> Result<Got, Fault> {
+        let streamed = planned.admitted.parsed.peek.stream;
+        let send = trial.send;
+        let by = if streamed { send.first_token_by } else { send.total_by };
+        let result = match trial.make(planned, maker) {
+            Ok((made, record)) => {
+                let work = self.exchange(planned, made, send, record);
+                match tokio::time::timeout_at(clock::instant(by), work).await {
                     Ok(result) => result,
-                    Err(_) => Err(silent(target, peek.stream)),
+                    Err(_) => Err(silent(&trial.target, streamed)),
                 }
             }
             Err(fault) => Err(fault),
         };
-        match result {
-            Ok(Got::Whole(body, about)) => {
-                let settled = record.end(Outcome::Complete, None);
-                tally.spent(settled.cost);
-                Ok(Answered::Whole(Whole { body, about, settled, cost: tally.cost() }))
-            }
-            Ok(Got::Stream(parts)) => Ok(Answered::Stream(Box::new(Relay::new(
-                *parts,
-                planned.admitted.parsed.inbound.dialect,
-                record,
-                send,
-            )))),
-            Err(fault) => {
-                let fault = fault.with_provider(&*target.provider.name);
-                tally.spent(record.fail(&fault).cost);
-                Err(fault)
-            }
-        }
+        result.map_err(|fault| trial.fail(fault))
     }
 
     async fn exchange(
@@ -125,7 +119,7 @@ impl Engine {
             provider: Arc::clone(&target.provider.name),
             model: Arc::clone(&target.id),
             attempts: send.attempt,
-            fallback: send.target > 0,
+            fallback: planned.is_fallback(send),
             simulated: target.provider.is_simulated(),
             request_id: request_id(&exchange.headers).cloned(),
             dropped,
@@ -162,6 +156,21 @@ impl Engine {
     }
 }
 
+/// The attempt machine of a call.
+fn machine(planned: &Planned<'_>) -> Machine {
+    let parsed = &planned.admitted.parsed;
+    let clock = (parsed.began, planned.deadline);
+    let mut machine = Machine::on(Arc::clone(&planned.plan.route), planned.plan.timeouts, clock, ids::seed())
+        .needing(planned.expected.0 + parsed.peek.max_tokens.unwrap_or(0));
+    if let Some(retry) = planned.retry {
+        machine = machine.retrying(retry);
+    }
+    match planned.preferred {
+        Some(target) => machine.preferring(target),
+        None => machine,
+    }
+}
+
 /// A whole answer in the caller's dialect, its usage taken down.
 fn whole(planned: &Planned<'_>, dialect: Dialect, body: Bytes, record: &mut Record) -> Result<Bytes, Fault> {
     let parsed = &planned.admitted.parsed;
@@ -181,7 +190,8 @@ fn whole(planned: &Planned<'_>, dialect: Dialect, body: Bytes, record: &mut Reco
     Ok(body)
 }
 
-enum Got {
+/// What an attempt brought.
+pub(super) enum Got {
     Whole(Bytes, About),
     Stream(Box<Started>),
 }

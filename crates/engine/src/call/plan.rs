@@ -7,15 +7,21 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use config::{Config, Resolved, Route};
-use policy::{Timeouts, retry};
+use policy::hedge::{self, Hedger};
+use policy::{Timeouts, attempt, retry};
 use types::{Code, Fault, Kind, Money, Price, Usage};
-use upstream::Provider;
+use upstream::{Provider, clock};
 
+use crate::call::pool::Pool;
 use crate::call::{Admitted, Planned};
+use crate::health::Deployment;
 use crate::snapshot::Snapshot;
 
 /// Names that a provider without a list of models may make us remember.
 const MAX_PLANS: usize = 1_000;
+/// Tokens of an answer whose caller sets no ceiling, and the most that a ceiling is taken to mean.
+const USUAL_ANSWER: u64 = 256;
+const LONG_ANSWER: u64 = 2_048;
 
 /// What a model name means.
 #[derive(Debug)]
@@ -26,8 +32,20 @@ pub struct Plan {
     pub meaning: Arc<str>,
     /// The models, first choice first. Never empty.
     pub targets: Vec<Arc<Target>>,
-    /// How often each is asked.
-    pub retry: retry::Policy,
+    /// The same to the attempt machine: conditions, retries, contexts.
+    pub(crate) route: Arc<attempt::Route>,
+    /// Retries that its calls may make.
+    pub(crate) budget: retry::Budget,
+    /// Retries that all calls together may make.
+    pub(crate) overall: Arc<retry::Budget>,
+    /// Whether the deadline to first content follows what is usual.
+    pub(crate) adaptive: bool,
+    /// Whether there are backups.
+    pub(crate) hedges: bool,
+    /// What they may cost.
+    pub(crate) hedger: Hedger,
+    /// Who is asked first; `None`: the first.
+    pub(crate) pool: Option<Pool>,
     /// Deadlines.
     pub timeouts: Timeouts,
     /// What becomes of that which a target's dialect cannot say.
@@ -45,6 +63,8 @@ pub struct Target {
     pub price: Option<Price>,
     /// The model's context in tokens, if known.
     pub context_tokens: Option<u64>,
+    /// What is known of how it does.
+    pub(crate) deployment: Arc<Deployment>,
     /// Where its figures go.
     pub(crate) metrics: Arc<telemetry::metrics::Target>,
 }
@@ -94,8 +114,12 @@ pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
     }
     let head = &admitted.parsed.inbound.head;
     let deadline = head.deadline.map(|wait| admitted.parsed.began + wait);
-    let retry = head.step.as_ref().and_then(|step| step.retry).unwrap_or(plan.retry);
-    Ok(Planned { admitted, plan, retry, deadline })
+    let retry = head.step.as_ref().and_then(|step| step.retry);
+    let input = models::tokens::rough(admitted.parsed.inbound.body.len());
+    let expected = (input, admitted.parsed.peek.max_tokens.unwrap_or(USUAL_ANSWER).min(LONG_ANSWER));
+    let preferred =
+        plan.pool.as_ref().and_then(|pool| pool.choose(expected.0 + expected.1, admitted.parsed.began));
+    Ok(Planned { admitted, plan, retry, deadline, preferred, expected })
 }
 
 /// The plan for a model name: a known one, or one made now.
@@ -118,14 +142,23 @@ fn make(snapshot: &Snapshot, name: &str) -> Result<Plan, Fault> {
     let targets: Vec<_> = targets.iter().map(|target| snapshot.target(target)).collect::<Result<_, _>>()?;
     let first = targets.first().ok_or_else(|| Fault::internal("a route without models"))?;
     let base = config.provider(&first.provider.name).map(|provider| provider.timeouts).unwrap_or_default();
+    let defaults = &config.defaults;
+    let budget = route.map_or(defaults.retry_budget, |route| route.retry_budget);
+    let hedge = route.map_or_else(hedge::Settings::default, |route| route.hedge);
     Ok(Plan {
         name: Arc::from(name),
         meaning: match &resolved {
             Resolved::Route(route) => Arc::from(route.name.as_str()),
             Resolved::Model(target) => Arc::from(target.to_string()),
         },
+        route: Arc::new(machine_route(route, &targets, defaults.retry)),
+        budget: retry::Budget::new(budget),
+        overall: Arc::clone(snapshot.retry_budget()),
+        adaptive: route.map_or(defaults.adaptive_timeouts, |route| route.adaptive_timeouts),
+        hedges: hedge.on,
+        hedger: Hedger::new(hedge),
+        pool: route.and_then(|route| Pool::new(route, &targets, clock::now())),
         targets,
-        retry: route.map_or(config.retry, |route| route.retry),
         // A route's call has one clock: its first model's provider says what the route leaves open.
         timeouts: route.map_or(base, |route| route.timeouts.over(base)),
         unsupported: match route.map(|route| route.unsupported) {
@@ -133,6 +166,21 @@ fn make(snapshot: &Snapshot, name: &str) -> Result<Plan, Fault> {
             Some(config::route::Unsupported::Refuse) | None => wire::Unsupported::Refuse,
         },
     })
+}
+
+/// What the attempt machine needs to know of a route.
+fn machine_route(route: Option<&Route>, targets: &[Arc<Target>], retry: retry::Rules) -> attempt::Route {
+    let when = |index: usize| route.and_then(|route| route.terms.get(index)).map(|terms| terms.when);
+    let target = |(index, target): (usize, &Arc<Target>)| attempt::Target {
+        context_tokens: target.context_tokens,
+        when: when(index).unwrap_or_default(),
+        priority: 0,
+    };
+    attempt::Route {
+        targets: targets.iter().enumerate().map(target).collect(),
+        retry: route.map_or(retry, |route| route.retry),
+        filtered: route.map(|route| route.filtered).unwrap_or_default(),
+    }
 }
 
 fn unknown(config: &Config, name: &str) -> Fault {

@@ -63,7 +63,7 @@ impl Record {
             model: Arc::clone(&target.id),
             dialect: parsed.inbound.dialect,
             streamed: parsed.peek.stream,
-            fallback: attempt.target > 0,
+            fallback: planned.is_fallback(attempt),
             simulated: target.provider.is_simulated(),
             outcome: Outcome::Failed,
             status: None,

@@ -89,7 +89,8 @@ impl Shared {
         let body: Bytes = wire::encode_request(&call.request, &writing)?.body;
         let span =
             telemetry::trace::SpanId::from(self.run).child(u32::try_from(call.step).unwrap_or(u32::MAX));
-        let plan_retry = call.retries.as_ref().map(|retries| policy(retries, &self.engine.config().retry));
+        let config = self.engine.config();
+        let plan_retry = call.retries.as_ref().map(|retries| policy(retries, config.defaults.retry.usual()));
         Ok(Inbound {
             dialect: Dialect::OpenaiChat,
             body,

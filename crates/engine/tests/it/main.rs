@@ -7,4 +7,6 @@ mod house;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod staying_up;
+#[cfg(test)]
 mod streams;

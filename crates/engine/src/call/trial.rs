@@ -1,0 +1,133 @@
+//! One attempt that runs: its row, and what its deployment learns of it. A trial is settled exactly once: by its
+//! answer, by its fault, by having been beaten, or by being dropped with its call.
+
+use std::sync::Arc;
+
+use policy::attempt::{Role, Send};
+use policy::breaker::Permit;
+use types::ledger::Outcome;
+use types::{Code, Fault, Kind, Money};
+
+use crate::Engine;
+use crate::call::attempt::Got;
+use crate::call::outgoing::{Made, Maker};
+use crate::call::record::{Record, Settled};
+use crate::call::tally::Tally;
+use crate::call::watch::{Start, Watch};
+use crate::call::{Answered, Planned, Relay, Target, Whole};
+
+/// An attempt.
+pub(super) struct Trial {
+    pub(super) target: Arc<Target>,
+    pub(super) send: Send,
+    state: State,
+}
+
+enum State {
+    Running(Record, Watch),
+    Settled(Settled),
+}
+
+impl Trial {
+    pub(super) fn begin(
+        engine: &Engine,
+        planned: &Planned<'_>,
+        (target, send): (&Arc<Target>, Send),
+        (permit, tally): (Option<Permit>, &mut Tally),
+    ) -> Self {
+        tally.attempted();
+        match send.role {
+            Role::Backup => target.metrics.hedged(),
+            Role::Panic => target.metrics.panicked(),
+            Role::First | Role::Again | Role::Fallback => {}
+        }
+        let record = Record::begin(engine, planned, target, send, tally.context());
+        let tokens = planned.expected.0 + planned.expected.1;
+        let start = Start {
+            permit,
+            share: planned.plan.pool.as_ref().and_then(|pool| pool.send(send.target, tokens)),
+            tokens,
+            caller_by: planned.deadline,
+            streamed: planned.admitted.parsed.peek.stream,
+        };
+        let watch = Watch::begin(&target.deployment, start);
+        Self { target: Arc::clone(target), send, state: State::Running(record, watch) }
+    }
+
+    /// The request, and where its row is kept.
+    pub(super) fn make(
+        &mut self,
+        planned: &Planned<'_>,
+        maker: &Maker,
+    ) -> Result<(Made, &mut Record), Fault> {
+        let State::Running(record, _) = &mut self.state else {
+            return Err(Fault::internal("an attempt was made twice"));
+        };
+        let made = maker.make(planned, &self.target, record.traceparent(), self.send.connect_by)?;
+        Ok((made, record))
+    }
+
+    /// It failed; gives the fault as it is to be told.
+    pub(super) fn fail(&mut self, fault: Fault) -> Fault {
+        let fault = fault.with_provider(&*self.target.provider.name);
+        match std::mem::replace(&mut self.state, State::Settled(Settled::default())) {
+            State::Running(record, mut watch) => {
+                let fault = watch.blamed(fault);
+                watch.failed(&fault);
+                self.state = State::Settled(record.fail(&fault));
+                fault
+            }
+            State::Settled(settled) => {
+                self.state = State::Settled(settled);
+                fault
+            }
+        }
+    }
+
+    /// Another attempt of the same call was quicker. What it has cost until now is accounted for.
+    pub(super) fn beaten(mut self) -> Option<Money> {
+        if let State::Running(record, watch) =
+            std::mem::replace(&mut self.state, State::Settled(Settled::default()))
+        {
+            drop(watch);
+            let message = "another attempt of this call was quicker, so this one was cancelled";
+            let fault = Fault::new(Kind::Cancelled, Code::Cancelled, message)
+                .with_provider(&*self.target.provider.name);
+            self.state = State::Settled(record.end(Outcome::HungUp, Some(&fault)));
+        }
+        self.cost()
+    }
+
+    /// What it has cost, once it is settled.
+    pub(super) fn cost(&self) -> Option<Money> {
+        match &self.state {
+            State::Running(..) => None,
+            State::Settled(settled) => settled.cost,
+        }
+    }
+
+    /// It is what the caller gets.
+    pub(super) fn answered(
+        self,
+        got: Got,
+        planned: &Planned<'_>,
+        tally: &mut Tally,
+    ) -> Result<Answered, Fault> {
+        let State::Running(record, mut watch) = self.state else {
+            return Err(Fault::internal("an attempt answered after its end"));
+        };
+        Ok(match got {
+            Got::Whole(body, about) => {
+                let settled = record.end(Outcome::Complete, None);
+                watch.whole(settled.usage.output);
+                tally.spent(settled.cost);
+                Answered::Whole(Whole { body, about, settled, cost: tally.cost() })
+            }
+            Got::Stream(started) => {
+                watch.begun();
+                let dialect = planned.admitted.parsed.inbound.dialect;
+                Answered::Stream(Box::new(Relay::new(*started, dialect, (record, watch), self.send)))
+            }
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! What one attempt tells about its deployment: to the breaker, the latencies, the balance and the tallies.
+//!
+//! The breaker's permit is settled with the first content, so that a deployment that is back is known to be
+//! so before its first long answer has ended. A stream that is cut later counts as a failure of its own.
+//! Whoever drops a watch before it was told anything has gone away: that says no more than that it took so long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy::attempt::Cause;
+use policy::balance::Outstanding;
+use policy::breaker::{Permit, Sample};
+use types::{Blame, Fault, Kind, Moment};
+use upstream::clock;
+
+use crate::health::Deployment;
+use crate::ids;
+
+/// Tokens of an answer that are reckoned to take as long as its beginning.
+const TOKENS: f64 = 50.0;
+
+/// An attempt, as its deployment sees it.
+#[derive(Debug)]
+pub(super) struct Watch {
+    deployment: Arc<Deployment>,
+    permit: Option<Permit>,
+    outstanding: Outstanding,
+    /// What the route's own balance counts, where it has weights of its own.
+    _share: Option<Outstanding>,
+    began: Moment,
+    /// The caller's own deadline.
+    caller_by: Option<Moment>,
+    streamed: bool,
+    /// Whether its content has begun.
+    begun: bool,
+    over: bool,
+}
+
+/// What a watch starts from.
+pub(super) struct Start {
+    pub(super) permit: Option<Permit>,
+    pub(super) share: Option<Outstanding>,
+    /// Tokens that the call is expected to take.
+    pub(super) tokens: u64,
+    pub(super) caller_by: Option<Moment>,
+    pub(super) streamed: bool,
+}
+
+impl Watch {
+    pub(super) fn begin(deployment: &Arc<Deployment>, start: Start) -> Self {
+        Self {
+            outstanding: deployment.endpoint.send(start.tokens),
+            deployment: Arc::clone(deployment),
+            permit: start.permit,
+            _share: start.share,
+            began: clock::now(),
+            caller_by: start.caller_by,
+            streamed: start.streamed,
+            begun: false,
+            over: false,
+        }
+    }
+
+    /// A stream's first content is there.
+    pub(super) fn begun(&mut self) {
+        let now = clock::now();
+        let took = now.since(self.began);
+        self.begun = true;
+        self.deployment.health.first_token.record(now, took);
+        self.outstanding.first_token(took, now);
+        let slow = self.deployment.slow.is_some_and(|slow| took > slow);
+        self.settle(if slow { Sample::Slow } else { Sample::Good }, now);
+    }
+
+    /// A whole answer of `tokens` is there.
+    pub(super) fn whole(&mut self, tokens: u64) {
+        let now = clock::now();
+        let took = now.since(self.began);
+        self.begun = true;
+        // A long answer is not a slow model.
+        self.outstanding.first_token(beginning(took, tokens), now);
+        self.settle(Sample::Good, now);
+        self.complete();
+    }
+
+    /// All of it has come.
+    pub(super) fn complete(&mut self) {
+        if !std::mem::replace(&mut self.over, true) {
+            let now = clock::now();
+            self.deployment.health.total.record(now, now.since(self.began));
+            self.deployment.health.tally.record(now, None);
+        }
+    }
+
+    /// It failed, before its content or in the middle of it.
+    pub(super) fn failed(&mut self, fault: &Fault) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        let now = clock::now();
+        let took = now.since(self.began);
+        if self.streamed && !self.begun && fault.kind == Kind::NetworkTimeout {
+            self.deployment.health.first_token.record_at_least(now, took);
+        }
+        let impatient = self.impatient(fault, now);
+        let cause = (!impatient).then(|| Cause::of(fault));
+        self.deployment.health.tally.record(now, cause);
+        match Sample::of(fault).filter(|_| !impatient) {
+            Some(sample) => {
+                self.outstanding.failed(took, now);
+                self.settle(sample, now);
+            }
+            None => self.permit = None,
+        }
+    }
+
+    /// `fault`, with the blame where it belongs: on the caller who did not want to wait any longer.
+    pub(super) fn blamed(&self, fault: Fault) -> Fault {
+        if self.impatient(&fault, clock::now()) { fault.with_blame(Blame::Caller) } else { fault }
+    }
+
+    fn impatient(&self, fault: &Fault, now: Moment) -> bool {
+        fault.kind == Kind::NetworkTimeout && self.caller_by.is_some_and(|by| now >= by)
+    }
+
+    fn settle(&mut self, sample: Sample, now: Moment) {
+        // Settled once already: what comes later is news of its own.
+        let permit = self.permit.take().unwrap_or_else(|| self.deployment.health.breaker.ignore());
+        self.deployment.changed(permit.settle(sample, now, ids::seed()), now);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.streamed && !self.begun && !self.over {
+            let now = clock::now();
+            self.deployment.health.first_token.record_at_least(now, now.since(self.began));
+        }
+    }
+}
+
+/// What the beginning of an answer of `tokens` would have taken.
+#[expect(clippy::cast_precision_loss, reason = "no answer has so many tokens")]
+fn beginning(took: Duration, tokens: u64) -> Duration {
+    took.div_f64(1.0 + tokens as f64 / TOKENS)
+}

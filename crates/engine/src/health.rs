@@ -1,0 +1,105 @@
+//! What is known of each deployment (one model at one provider): breaker, latencies, what it owes, and what
+//! its trend foretells. Kept outside the snapshots, so that a reload does not forget who is failing.
+//!
+//! Decides nothing: the machines are `policy`'s. Attempts feed them (`call::watch`), and once a second
+//! [`Deployments::tick`] asks the forecasts.
+
+mod deployment;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use config::route::Breaker;
+use policy::breaker::Judge;
+use policy::retry::{Budget, Share};
+use types::Moment;
+
+pub(crate) use deployment::Deployment;
+
+/// Deployments that are remembered. About 25 KiB each.
+const MOST: usize = 512;
+/// More failures in a row, or calls, than a process will see: a breaker that is switched off.
+const NEVER: u32 = u32::MAX / 4;
+
+/// By provider, and then by the provider's name of the model.
+type Known = HashMap<Arc<str>, HashMap<Arc<str>, Arc<Deployment>>>;
+
+/// All deployments that were asked under one set of breaker settings.
+#[derive(Debug)]
+pub(crate) struct Deployments {
+    breaker: Breaker,
+    judge: Arc<Judge>,
+    known: Mutex<Known>,
+}
+
+impl Deployments {
+    /// Those of `before`, if the settings are still the same; else none.
+    pub(crate) fn new(breaker: Breaker, before: Option<&Arc<Self>>) -> Arc<Self> {
+        match before {
+            Some(before) if before.breaker == breaker => Arc::clone(before),
+            _ => {
+                let mut settings = breaker.settings;
+                if !breaker.enabled {
+                    settings.streak = (NEVER, NEVER);
+                    settings.least_calls = NEVER;
+                }
+                let judge = Arc::new(Judge::new(settings));
+                Arc::new(Self { breaker, judge, known: Mutex::default() })
+            }
+        }
+    }
+
+    /// The deployment whose figures go to `metrics`. Where too many are in use, one that nobody remembers.
+    pub(crate) fn get(
+        &self,
+        provider: &Arc<str>,
+        model: &Arc<str>,
+        metrics: &Arc<telemetry::metrics::Target>,
+        now: Moment,
+    ) -> Arc<Deployment> {
+        let mut known = self.known();
+        if let Some(found) = known.get(provider).and_then(|models| models.get(model)) {
+            return Arc::clone(found);
+        }
+        let made = Deployment::new((provider, model), &self.judge, self.breaker, (metrics, now));
+        let made = Arc::new(made);
+        if count(&known) >= MOST {
+            known.values_mut().for_each(|models| models.retain(|_, kept| Arc::strong_count(kept) > 1));
+            known.retain(|_, models| !models.is_empty());
+        }
+        if count(&known) < MOST {
+            known.entry(Arc::clone(provider)).or_default().insert(Arc::clone(model), Arc::clone(&made));
+        }
+        made
+    }
+
+    /// The provider is another one now, under the same name.
+    pub(crate) fn forget(&self, provider: &str) {
+        self.known().remove(provider);
+    }
+
+    /// A second has passed.
+    pub(crate) fn tick(&self, now: Moment) {
+        let all: Vec<_> = self.known().values().flat_map(HashMap::values).map(Arc::clone).collect();
+        for deployment in all {
+            deployment.tick(now);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing under the lock can panic half-way.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn count(known: &Known) -> usize {
+    known.values().map(HashMap::len).sum()
+}
+
+/// The retry budget of all routes together: the one before, if it allows the same.
+pub(crate) fn overall(share: Share, before: Option<(&Arc<Budget>, Share)>) -> Arc<Budget> {
+    match before {
+        Some((budget, same)) if same == share => Arc::clone(budget),
+        _ => Arc::new(Budget::new(share)),
+    }
+}

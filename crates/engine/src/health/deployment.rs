@@ -1,0 +1,144 @@
+//! One deployment: its machines, and what becomes of what they say.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use config::route::Breaker;
+use policy::analysis::{Action, Forecast, Outlook, Seen};
+use policy::balance::{Endpoint, Settings};
+use policy::breaker::{Change, Judge, State};
+use policy::health::Health;
+use telemetry::log::BreakerChange;
+use telemetry::metrics::BreakerState;
+use types::Moment;
+
+use crate::ids;
+
+/// A weight of one, in the hundredths in which weights are kept so that a share can be taken of them.
+pub(crate) const WEIGHT: u32 = 100;
+
+/// One model at one provider.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    provider: Arc<str>,
+    model: Arc<str>,
+    /// Breaker, latencies and outcomes.
+    pub(crate) health: Health,
+    /// What it owes, and how quick it is believed to be.
+    pub(crate) endpoint: Arc<Endpoint>,
+    /// A call is slow whose first content took longer.
+    pub(crate) slow: Option<Duration>,
+    /// The share of its weight that it gets, in hundredths.
+    share: AtomicU32,
+    breaks: bool,
+    trend: Option<Mutex<Trend>>,
+    metrics: Arc<telemetry::metrics::Target>,
+}
+
+/// The forecast and the totals of a second ago.
+#[derive(Debug)]
+struct Trend {
+    forecast: Forecast,
+    before: (u64, u64),
+}
+
+impl Deployment {
+    pub(super) fn new(
+        (provider, model): (&Arc<str>, &Arc<str>),
+        judge: &Arc<Judge>,
+        breaker: Breaker,
+        (metrics, now): (&Arc<telemetry::metrics::Target>, Moment),
+    ) -> Self {
+        let outlook = Outlook { shift_at: breaker.settings.threshold, ..Outlook::default() };
+        let trend = Trend { forecast: Forecast::new(outlook), before: (0, 0) };
+        Self {
+            health: Health::new(Arc::clone(judge)),
+            endpoint: Arc::new(Endpoint::new(hash(provider, model), WEIGHT, Settings::default(), now)),
+            slow: breaker.slow,
+            share: AtomicU32::new(WEIGHT),
+            breaks: breaker.enabled,
+            trend: breaker.forecast.then(|| Mutex::new(trend)),
+            metrics: Arc::clone(metrics),
+            provider: Arc::clone(provider),
+            model: Arc::clone(model),
+        }
+    }
+
+    /// Tells a change of the breaker, if there was one.
+    pub(crate) fn changed(&self, change: Option<Change>, now: Moment) {
+        let Some(change) = change else { return };
+        self.metrics.breaker_changed(told(change.to));
+        if change.to == State::Closed {
+            self.endpoint.renew(now);
+        }
+        let told = BreakerChange {
+            provider: &self.provider,
+            model: &self.model,
+            from: change.from.as_str(),
+            to: change.to.as_str(),
+            worse: change.to == State::Open,
+            wait: change.until.map(|until| until.since(now)),
+        };
+        telemetry::log::breaker_changed(&told, &change.why);
+    }
+
+    /// `weight` as it is at the moment: less where trouble is foreseen.
+    pub(crate) fn weighed(&self, weight: u32) -> u32 {
+        weight.saturating_mul(self.share.load(Ordering::Relaxed))
+    }
+
+    /// A second has passed.
+    pub(super) fn tick(&self, now: Moment) {
+        self.metrics.set_breaker(told(self.health.breaker.state(now)));
+        let Some(trend) = &self.trend else { return };
+        let mut trend = trend.lock().unwrap_or_else(PoisonError::into_inner);
+        let (attempts, failures) = self.health.tally.totals();
+        let seen = Seen {
+            attempts: attempts.saturating_sub(trend.before.0),
+            failures: failures.saturating_sub(trend.before.1),
+            p95: self.health.first_token.quantiles(now).p95(),
+        };
+        trend.before = (attempts, failures);
+        let Some(prediction) = trend.forecast.tick(now, seen) else { return };
+        drop(trend);
+        match prediction.action {
+            Action::OpenEarly if self.breaks => {
+                let change = self.health.breaker.open_early(now, ids::seed(), prediction.sign);
+                if change.is_some() {
+                    self.metrics.foreseen();
+                }
+                self.changed(change, now);
+            }
+            Action::OpenEarly => {}
+            Action::ShiftWeight(share) => {
+                let hundredths = hundredths(share);
+                self.share.store(hundredths, Ordering::Relaxed);
+                self.endpoint.set_weight(hundredths);
+                self.metrics.foreseen();
+                let action = format_args!("weight {hundredths} %").to_string();
+                telemetry::log::foreseen(&self.provider, &self.model, &action, &prediction.sign);
+            }
+        }
+    }
+}
+
+const fn told(state: State) -> BreakerState {
+    match state {
+        State::Closed => BreakerState::Closed,
+        State::Open => BreakerState::Open,
+        State::HalfOpen => BreakerState::HalfOpen,
+        State::Ramping => BreakerState::Ramping,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is 0.1 to 1")]
+fn hundredths(share: f64) -> u32 {
+    (share.clamp(0.0, 1.0) * f64::from(WEIGHT)).round() as u32
+}
+
+/// The same in every process and version (FNV-1a).
+fn hash(provider: &str, model: &str) -> u64 {
+    let bytes = provider.bytes().chain(*b"/").chain(model.bytes());
+    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+}

@@ -1,0 +1,303 @@
+//! Staying up when providers do not: breakers, retry budgets, fallbacks, balance and backups, with vendors that
+//! fail, are silent or are slow.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use testkit::{Answer, Gate, Script, Vendor, openai as gpt};
+use tokio::time::Instant;
+use types::ledger::Outcome;
+use types::{Code, Kind, Retry, UsageSource};
+
+use crate::house::{House, chat, openai, stream, text, whole};
+
+/// A vendor that can be broken and mended, and counts its requests.
+struct Patient {
+    vendor: Vendor,
+    ill: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Patient {
+    async fn start(ill: bool) -> Self {
+        let (ill, asked) = (Arc::new(AtomicBool::new(ill)), Arc::new(AtomicUsize::new(0)));
+        let (seen, count) = (Arc::clone(&ill), Arc::clone(&asked));
+        let script = Script::by(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            if seen.load(Ordering::SeqCst) { broken() } else { fine() }
+        });
+        Self { vendor: Vendor::start(script).await.unwrap(), ill, asked }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn broken() -> Answer {
+    Answer::json(500, gpt::error("boom", "server_error", None))
+}
+
+fn fine() -> Answer {
+    Answer::json(200, gpt::chat("ok", 5, 2))
+}
+
+fn one(name: &str, patient: &Patient) -> String {
+    openai(name, &patient.vendor)
+}
+
+/// Who answered a call of the route `r`.
+async fn answerer(house: &House) -> String {
+    whole(house.engine().call(chat("r", false)).await.unwrap()).about.provider.to_string()
+}
+
+/// Failures in a row that open a fresh breaker.
+const STREAK: usize = 7;
+
+#[tokio::test]
+async fn a_dead_provider_is_skipped_until_it_is_back_and_a_reload_does_not_forget() {
+    let (bad, good) = (Patient::start(true).await, Patient::start(false).await);
+    let providers = one("bad", &bad) + &one("good", &good);
+    let route = "routes: { r: { models: [bad/m, good/m], retry: { attempts: 1 } } }\n";
+    let house = House::with(&providers, &format!("{route}defaults: {{ breaker: {{ open: 1m }} }}")).await;
+    for _ in 0..STREAK + 5 {
+        assert_eq!(answerer(&house).await, "good");
+    }
+    assert_eq!(bad.asked(), STREAK, "after that its breaker is open");
+    let metrics = house.engine().metrics().render();
+    let opened = r#"windlass_breaker_changes_total{provider="bad",model="m",state="open"} 1"#;
+    assert!(metrics.contains(opened), "{metrics}");
+    assert!(metrics.contains(r#"windlass_breaker_state{provider="bad",model="m"} 3"#), "{metrics}");
+    house.engine().reload((*house.engine().config()).clone()).unwrap();
+    answerer(&house).await;
+    assert_eq!(bad.asked(), STREAK);
+    // A call that names it alone is told when to come back.
+    let refusal = house.engine().call(chat("bad/m", false)).await.unwrap_err();
+    assert_eq!((refusal.fault.kind, refusal.attempts), (Kind::Throttling, 0));
+    assert!(matches!(refusal.fault.retry, Retry::After(wait) if wait > Duration::from_secs(10)));
+}
+
+#[tokio::test]
+async fn what_is_mended_comes_back_by_probes() {
+    let (bad, good) = (Patient::start(true).await, Patient::start(false).await);
+    let providers = one("bad", &bad) + &one("good", &good);
+    let route = "routes: { r: { models: [bad/m, good/m], retry: { attempts: 1 } } }\n";
+    let house = House::with(&providers, &format!("{route}defaults: {{ breaker: {{ open: 1ms }} }}")).await;
+    for _ in 0..STREAK {
+        answerer(&house).await;
+    }
+    bad.ill.store(false, Ordering::SeqCst);
+    let until = Instant::now() + Duration::from_secs(20);
+    while answerer(&house).await != "bad" {
+        assert!(Instant::now() < until, "it was never tried again");
+    }
+}
+
+#[tokio::test]
+async fn retries_stop_at_the_budget() {
+    let bad = Patient::start(true).await;
+    let off = "defaults: { breaker: { enabled: false }, retry: { base: 0s, max: 1ms } }";
+    let house = House::with(&one("bad", &bad), off).await;
+    for _ in 0..15 {
+        house.engine().call(chat("bad/m", false)).await.unwrap_err();
+    }
+    // Ten a minute are always allowed.
+    assert_eq!(bad.asked(), 15 + 10);
+    assert!(house.engine().metrics().render().contains("windlass_retries_denied_total 5"));
+}
+
+#[tokio::test]
+async fn a_silent_provider_is_asked_once_and_the_route_goes_on() {
+    let silent = Vendor::start(Answer::silent()).await.unwrap();
+    let good = Vendor::start(Answer::events(gpt::chat_stream(2, 5))).await.unwrap();
+    let providers = openai("silent", &silent) + &openai("good", &good);
+    let route = "routes: { r: { models: [silent/m, good/m], retry: { attempts: 3 }, timeouts: { first_token: 50ms } } }";
+    let house = House::with(&providers, route).await;
+    let relay = stream(house.engine().call(chat("r", true)).await.unwrap());
+    assert_eq!((&*relay.about.provider, relay.about.attempts), ("good", 2));
+    text(relay).await;
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_too_long_goes_to_a_larger_model_only() {
+    let error = gpt::error("too long", "invalid_request_error", Some("context_length_exceeded"));
+    let small = Vendor::start(Answer::json(400, error)).await.unwrap();
+    let large = Vendor::start(fine()).await.unwrap();
+    let model = |name: &str, tokens: u64, vendor: &Vendor| {
+        let url = vendor.url("/v1");
+        format!(
+            "  {name}: {{ kind: openai, base_url: '{url}', api_key: k, models: {{ m: {{ context_tokens: {tokens} }} }} }}\n"
+        )
+    };
+    let same = Vendor::start(fine()).await.unwrap();
+    let providers =
+        model("small", 1_000, &small) + &model("same", 1_000, &same) + &model("large", 9_000, &large);
+    let routes =
+        "routes: { r: { models: [small/m, same/m, large/m] }, alone: { models: [small/m, same/m] } }";
+    let house = House::with(&providers, routes).await;
+    let answered = whole(house.engine().call(chat("r", false)).await.unwrap());
+    assert_eq!((&*answered.about.provider, answered.about.attempts), ("large", 2));
+    assert!(answered.about.fallback);
+    let refusal = house.engine().call(chat("alone", false)).await.unwrap_err();
+    assert_eq!((refusal.fault.code, refusal.attempts), (Code::ContextTooLong, 1));
+    assert_eq!(same.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_refusal_for_content_is_the_answer_unless_the_route_says_otherwise() {
+    let error = gpt::error("not this", "invalid_request_error", Some("content_filter"));
+    let strict = Vendor::start(Answer::json(400, error)).await.unwrap();
+    let lax = Vendor::start(fine()).await.unwrap();
+    let providers = openai("strict", &strict) + &openai("lax", &lax);
+    let routes = "routes: { r: { models: [strict/m, lax/m] }, around: { models: [strict/m, lax/m], filtered: route_around } }";
+    let house = House::with(&providers, routes).await;
+    let refusal = house.engine().call(chat("r", false)).await.unwrap_err();
+    assert_eq!((refusal.fault.code, refusal.attempts), (Code::ContentFiltered, 1));
+    assert_eq!(refusal.fault.provider_reason.as_deref(), Some("content_filter"));
+    let answered = whole(house.engine().call(chat("around", false)).await.unwrap());
+    assert_eq!((&*answered.about.provider, answered.about.attempts), ("lax", 2));
+}
+
+#[tokio::test]
+async fn a_model_with_a_condition_is_asked_in_that_case_only() {
+    let limited = Vendor::start(Answer::json(429, gpt::error("no", "rate_limit_error", None))).await.unwrap();
+    let (other, spare) = (Patient::start(true).await, Patient::start(false).await);
+    let providers = openai("limited", &limited) + &one("other", &other) + &one("spare", &spare);
+    let routes = "
+defaults: { retry: { attempts: 1 } }
+routes:
+  r: { models: [limited/m, { model: spare/m, when: rate_limited }] }
+  s: { models: [other/m, { model: spare/m, when: [rate_limited, silent] }] }
+";
+    let house = House::with(&providers, routes).await;
+    assert_eq!(answerer(&house).await, "spare");
+    house.engine().call(chat("s", false)).await.unwrap_err();
+    assert_eq!((other.asked(), spare.asked()), (1, 1));
+}
+
+#[tokio::test]
+async fn weights_are_kept_and_a_first_choice_is_no_fallback() {
+    let (heavy, light, none) =
+        (Patient::start(false).await, Patient::start(false).await, Patient::start(false).await);
+    let providers = one("heavy", &heavy) + &one("light", &light) + &one("none", &none);
+    let route = "routes: { r: { strategy: weighted, models: [{ model: light/m }, { model: heavy/m, weight: 3 }, \
+                 { model: none/m, weight: 0 }] } }";
+    let house = House::with(&providers, route).await;
+    for _ in 0..40 {
+        let answered = whole(house.engine().call(chat("r", false)).await.unwrap());
+        assert!(!answered.about.fallback);
+    }
+    assert_eq!((heavy.asked(), light.asked(), none.asked()), (30, 10, 0));
+    assert!(house.rows().await.iter().all(|row| !row.fallback));
+}
+
+#[tokio::test]
+async fn each_takes_its_turn_but_not_while_its_breaker_is_open() {
+    let (a, b, bad) = (Patient::start(false).await, Patient::start(false).await, Patient::start(true).await);
+    let providers = one("a", &a) + &one("b", &b) + &one("bad", &bad);
+    let more = "
+defaults: { retry: { attempts: 1 }, breaker: { open: 1m } }
+routes: { r: { strategy: round_robin, models: [a/m, b/m, bad/m] } }
+";
+    let house = House::with(&providers, more).await;
+    for _ in 0..60 {
+        answerer(&house).await;
+    }
+    assert_eq!((bad.asked(), a.asked() + b.asked()), (STREAK, 60));
+    assert!(a.asked() >= 20 && b.asked() >= 20, "{} and {}", a.asked(), b.asked());
+}
+
+#[tokio::test]
+async fn by_latency_the_slow_one_gets_little() {
+    let slow = Vendor::start(fine().after(Duration::from_millis(100))).await.unwrap();
+    let quick = Patient::start(false).await;
+    let providers = openai("slow", &slow) + &one("quick", &quick);
+    let house =
+        House::with(&providers, "routes: { r: { strategy: latency, models: [slow/m, quick/m] } }").await;
+    for _ in 0..40 {
+        answerer(&house).await;
+    }
+    assert!(quick.asked() >= 32, "{} of 40", quick.asked());
+}
+
+#[tokio::test]
+async fn when_most_are_open_the_breakers_are_not_believed() {
+    let all = [Patient::start(true).await, Patient::start(true).await, Patient::start(true).await];
+    let providers: String =
+        all.iter().zip(["a", "b", "c"]).map(|(patient, name)| one(name, patient)).collect();
+    let more = "
+defaults: { retry: { attempts: 1 }, breaker: { open: 1m } }
+routes: { r: { models: [a/m, b/m, c/m] } }
+";
+    let house = House::with(&providers, more).await;
+    for _ in 0..STREAK {
+        house.engine().call(chat("r", false)).await.unwrap_err();
+    }
+    assert!(all.iter().all(|patient| patient.asked() == STREAK));
+    let refusal = house.engine().call(chat("r", false)).await.unwrap_err();
+    assert_eq!((refusal.attempts, all[0].asked()), (1, STREAK + 1), "one attempt a call");
+    all[0].ill.store(false, Ordering::SeqCst);
+    assert_eq!(answerer(&house).await, "a");
+}
+
+#[tokio::test]
+async fn a_backup_answers_for_a_slow_stream_and_both_are_accounted_for() {
+    let (gate, stuck) = (Gate::new(), Arc::new(AtomicBool::new(false)));
+    let (held, closed) = (Arc::clone(&stuck), gate.clone());
+    let answer = || Answer::events(gpt::chat_stream(2, 5));
+    let script =
+        Script::by(move |_| if held.load(Ordering::SeqCst) { answer().behind(&closed) } else { answer() });
+    let slow = Vendor::start(script).await.unwrap();
+    let quick = Vendor::start(answer()).await.unwrap();
+    let more = "
+prices: { m: { input: 1, output: 2 } }
+routes:
+  r:
+    models: [slow/m, quick/m]
+    timeouts: { first_token: 8s }
+    hedge: { enabled: true, samples: 10, calls: 100%, money: 100% }
+";
+    let house = House::with(&(openai("slow", &slow) + &openai("quick", &quick)), more).await;
+    // What is usual is worked out once a second.
+    let until = Instant::now() + Duration::from_millis(1_200);
+    let mut calls = 0;
+    while Instant::now() < until || calls < 12 {
+        text(stream(house.engine().call(chat("r", true)).await.unwrap())).await;
+        calls += 1;
+    }
+    stuck.store(true, Ordering::SeqCst);
+    let relay = stream(house.engine().call(chat("r", true)).await.unwrap());
+    assert_eq!((&*relay.about.provider, relay.about.attempts), ("quick", 2));
+    let call = relay.about.call;
+    text(relay).await;
+    assert!(house.engine().metrics().render().contains("windlass_hedges_total"));
+    let rows: Vec<_> = house.rows().await.into_iter().filter(|row| row.key.call == call).collect();
+    let [beaten, winner] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((beaten.outcome, beaten.fault), (Outcome::HungUp, Some(Kind::Cancelled)));
+    assert_eq!(beaten.usage_source, UsageSource::Estimated);
+    assert!(beaten.usage.input > 0 && beaten.cost.is_some());
+    assert_eq!((winner.outcome, winner.usage.output), (Outcome::Complete, 2));
+    assert!(winner.fallback && !beaten.fallback);
+}
+
+#[tokio::test]
+async fn streams_that_are_cut_open_the_breaker_and_an_impatient_caller_does_not() {
+    let events: Vec<_> = gpt::chat_stream(3, 5).into_iter().take(3).collect();
+    let cutting = Vendor::start(Answer::events(events).cut()).await.unwrap();
+    let silent = Vendor::start(Answer::silent()).await.unwrap();
+    let providers = openai("cutting", &cutting) + &openai("silent", &silent);
+    let house = House::with(&providers, "defaults: { retry: { attempts: 1 }, breaker: { open: 1m } }").await;
+    for _ in 0..10 {
+        let mut inbound = chat("silent/m", true);
+        inbound.head.deadline = Some(Duration::from_millis(10));
+        let refusal = house.engine().call(inbound).await.unwrap_err();
+        assert_eq!((refusal.fault.code, refusal.fault.blame), (Code::Timeout, types::Blame::Caller));
+    }
+    let mut calls = 0;
+    while let Ok(answered) = house.engine().call(chat("cutting/m", true)).await {
+        text(stream(answered)).await;
+        calls += 1;
+        assert!(calls < 60, "a provider that cuts every stream is still asked");
+    }
+}
