@@ -159,6 +159,7 @@ def wrong(caller, model):
 
 def cut(caller, model, kind="truncate"):
     """A stream without its end is never an answer: the caller hears of it, asks again, and has one."""
+    script(model, type="reply", text="Red is a colour, and blue is another one, and green is the third of them.")
     script(model, type="stream_fault", kind=kind, after_chunks=6)
     ask = lambda: caller.ask(model, user(f"Break off. {kind}", caller), stream=True)  # noqa: E731
     try:

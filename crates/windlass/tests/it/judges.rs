@@ -62,7 +62,12 @@ async fn instructor() {
 #[tokio::test]
 async fn vercels_ai_sdk() {
     installed(".cache/node/clients/node_modules");
-    let checks =
-        ["openai_text", "openai_object", "compatible_stream", "compatible_tools_stream", "compatible_object_stream"];
+    let checks = [
+        "openai_text",
+        "openai_object",
+        "compatible_stream",
+        "compatible_tools_stream",
+        "compatible_object_stream",
+    ];
     judged(node("with_ai_sdk.mjs"), &checks).await;
 }

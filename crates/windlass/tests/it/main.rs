@@ -10,6 +10,10 @@ mod files;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod judges;
+#[cfg(test)]
+mod judges_simulators;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod passing;
