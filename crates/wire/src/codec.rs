@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use types::chat::{Answer, Event, Request};
-use types::{CallId, Code, Dialect, Fault, Kind, Quirks, Timestamp, Usage};
+use types::{CallId, Code, Dialect, Fault, Kind, Quirks, Timestamp};
 
 use crate::omission::{Omissions, Unsupported};
 use crate::{anthropic, bedrock, gemini, openai, rejection, responses};
@@ -184,45 +184,6 @@ pub fn encode_answer(dialect: Dialect, answer: &Answer, meta: &AnswerMeta<'_>) -
         | Dialect::GeminiContent
         | Dialect::BedrockConverse => bytes_of(&openai::answer::encode(answer, meta)),
     }
-}
-
-/// What a whole answer says it used, without decoding the rest: for answers that are forwarded as they are.
-///
-/// Fails with `BadAnswer` if the answer is not a JSON object, or with the error that it reports.
-pub fn answer_usage(dialect: Dialect, body: &[u8]) -> Result<Option<Usage>, Fault> {
-    #[derive(Deserialize)]
-    struct Whole<'a, F> {
-        #[serde(alias = "usageMetadata")]
-        usage: Option<F>,
-        #[serde(borrow)]
-        error: Option<&'a RawValue>,
-    }
-    fn look<'a, F: Deserialize<'a>>(body: &'a [u8]) -> Result<Option<F>, Fault> {
-        let whole: Whole<'a, F> = serde_json::from_slice(body).map_err(|error| {
-            let line = error.line();
-            let message = format!("the provider's answer cannot be read (line {line})");
-            Fault::new(Kind::InvalidResponse, Code::BadAnswer, message)
-        })?;
-        match whole.error {
-            Some(error) => Err(rejection::in_stream(error.get())),
-            None => Ok(whole.usage),
-        }
-    }
-    Ok(match dialect {
-        Dialect::AnthropicMessages => {
-            look::<anthropic::usage::Figures>(body)?.map(anthropic::usage::Figures::to_usage)
-        }
-        Dialect::OpenaiResponses => {
-            look::<responses::usage::Figures>(body)?.map(|figures| figures.to_usage())
-        }
-        Dialect::BedrockConverse => {
-            look::<bedrock::usage::Figures<'_>>(body)?.map(|figures| figures.to_usage())
-        }
-        Dialect::GeminiContent => look::<gemini::usage::Figures>(body)?.map(|figures| figures.to_usage()),
-        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => {
-            look::<openai::usage::Figures>(body)?.map(|figures| figures.to_usage())
-        }
-    })
 }
 
 /// Writes a stream in a dialect.

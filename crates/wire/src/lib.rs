@@ -23,13 +23,15 @@ mod rejection;
 mod responses;
 mod retry_after;
 mod said;
+mod scan;
 mod splice;
 mod sse;
 mod watch;
+mod whole;
 
 pub use codec::{
-    AnswerMeta, StreamEncoder, Writing, Written, adapt_request, answer_usage, decode_answer, decode_request,
-    encode_answer, encode_request,
+    AnswerMeta, StreamEncoder, Writing, Written, adapt_request, decode_answer, decode_request, encode_answer,
+    encode_request,
 };
 pub use decoder::StreamDecoder;
 pub use error::{encode_error, error_event, status_of};
@@ -42,3 +44,4 @@ pub use rejection::decode_error;
 pub use splice::{Rewrite, splice};
 pub use sse::{Scanner, SseEvent};
 pub use watch::{Seen, Sift, Watch};
+pub use whole::answer_usage;

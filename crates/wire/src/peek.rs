@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde_json::value::RawValue;
 use types::{Code, Dialect, Fault, Kind};
 
-use crate::object::{Member, is_null, kind_of, members};
+use crate::object::{Member, kind_of, kind_of_text, look};
 
 /// What a request body says, borrowed from it.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ pub fn peek(dialect: Dialect, body: &[u8]) -> Result<Peek<'_>, Fault> {
         return Err(not_an_object(text));
     }
     let mut found = Found::default();
-    members(text, |member| found.member(dialect, &member))?;
+    look(text, |member| found.member(dialect, &member))?;
     found.finish(dialect, text)
 }
 
@@ -152,7 +152,7 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn member(&mut self, dialect: Dialect, member: &Member<'a>) -> Result<(), Fault> {
+    fn member(&mut self, dialect: Dialect, member: &Member<'a, str>) -> Result<(), Fault> {
         if self.removes_first {
             self.removes_first = false;
             if let Some(span) = &mut self.spans.windlass {
@@ -168,7 +168,12 @@ impl<'a> Found<'a> {
         self.read(dialect, before, member)
     }
 
-    fn read(&mut self, dialect: Dialect, before: Option<usize>, member: &Member<'a>) -> Result<(), Fault> {
+    fn read(
+        &mut self,
+        dialect: Dialect,
+        before: Option<usize>,
+        member: &Member<'a, str>,
+    ) -> Result<(), Fault> {
         let value = member.value;
         let chat = dialect == Dialect::OpenaiChat;
         let responses = dialect == Dialect::OpenaiResponses;
@@ -192,7 +197,7 @@ impl<'a> Found<'a> {
             }
             "input" if responses && is_null(value) => {}
             "input" if responses || dialect == Dialect::OpenaiEmbeddings => {
-                self.spans.input = match value.get().as_bytes().first() {
+                self.spans.input = match value.as_bytes().first() {
                     Some(b'"') if responses => Input::Text(member.value_at()),
                     Some(b'[') if responses => Input::Items(member.value_at()),
                     Some(b'"' | b'[') => Input::Not,
@@ -215,20 +220,20 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
-    fn stream_options(&mut self, member: &Member<'a>) -> Result<(), Fault> {
+    fn stream_options(&mut self, member: &Member<'a, str>) -> Result<(), Fault> {
         const ON: &str = r#"{"include_usage":true}"#;
         let at = member.value_at();
         if is_null(member.value) {
             self.spans.usage = Some((at, ON));
             return Ok(());
         }
-        if !member.value.get().starts_with('{') {
+        if !member.value.starts_with('{') {
             return Err(wrong_type("stream_options", "an object", member.value));
         }
         let inside = at.start + 1;
         self.spans.usage = Some((inside..inside, r#""include_usage":true"#));
         let mut seen = false;
-        members(member.value.get(), |inner| {
+        look(member.value, |inner| {
             if inner.key != "include_usage" {
                 if !seen {
                     self.spans.usage = Some((inside..inside, r#""include_usage":true,"#));
@@ -251,16 +256,16 @@ impl<'a> Found<'a> {
         &mut self,
         dialect: Dialect,
         before: Option<usize>,
-        member: &Member<'a>,
+        member: &Member<'a, str>,
     ) -> Result<(), Fault> {
-        let raw = member.value.get();
+        let raw = member.value;
         if !raw.starts_with('{') {
             return Ok(());
         }
         let base = member.value_at().start;
         let (mut count, mut before_inner, mut removal) = (0_u32, None::<usize>, None::<Range<usize>>);
         let (mut first_goes, mut user_seen) = (false, false);
-        members(raw, |inner| {
+        look(raw, |inner| {
             count += 1;
             let at = base + inner.at.start..base + inner.at.end;
             if std::mem::take(&mut first_goes) {
@@ -268,7 +273,9 @@ impl<'a> Found<'a> {
             }
             let previous = before_inner.replace(at.end);
             if inner.key == "windlass" {
-                if self.windlass.replace(inner.value).is_some() {
+                let value = serde_json::from_str::<&RawValue>(inner.value);
+                let value = value.map_err(|error| crate::object::broken(&error))?;
+                if self.windlass.replace(value).is_some() {
                     let name = "metadata.windlass";
                     return Err(bad_field(name, format!("`{name}` stands twice in the request")));
                 }
@@ -330,48 +337,50 @@ fn bad_field(param: &str, message: impl Into<String>) -> Fault {
     Fault::invalid(Code::BadField, param, message)
 }
 
-fn wrong_type(param: &str, wanted: &str, value: &RawValue) -> Fault {
-    bad_field(param, format!("`{param}` must be {wanted}, not {}", kind_of(value)))
+fn wrong_type(param: &str, wanted: &str, value: &str) -> Fault {
+    bad_field(param, format!("`{param}` must be {wanted}, not {}", kind_of_text(value)))
 }
 
-fn text_of<'a>(param: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str>>, Fault> {
-    let text = value.get();
+fn is_null(value: &str) -> bool {
+    value == "null"
+}
+
+fn text_of<'a>(param: &str, value: &'a str) -> Result<Option<Cow<'a, str>>, Fault> {
     if is_null(value) {
         return Ok(None);
     }
-    if !text.starts_with('"') {
+    let Some(inside) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return Err(wrong_type(param, "a string", value));
+    };
+    if !inside.contains('\\') {
+        return Ok(Some(Cow::Borrowed(inside)));
     }
-    if !text.contains('\\') {
-        return Ok(Some(Cow::Borrowed(text.trim_matches('"'))));
-    }
-    let owned = serde_json::from_str::<String>(text);
+    let owned = serde_json::from_str::<String>(value);
     owned
         .map(|text| Some(Cow::Owned(text)))
         .map_err(|_| bad_field(param, format!("`{param}` has an escape that is not a Unicode character")))
 }
 
-fn flag_of(param: &str, value: &RawValue) -> Result<bool, Fault> {
-    match value.get() {
+fn flag_of(param: &str, value: &str) -> Result<bool, Fault> {
+    match value {
         "true" => Ok(true),
         "false" | "null" => Ok(false),
         _ => Err(wrong_type(param, "true or false", value)),
     }
 }
 
-fn array_of(param: &str, value: &RawValue) -> Result<bool, Fault> {
-    if value.get().starts_with('[') { Ok(true) } else { Err(wrong_type(param, "an array", value)) }
+fn array_of(param: &str, value: &str) -> Result<bool, Fault> {
+    if value.starts_with('[') { Ok(true) } else { Err(wrong_type(param, "an array", value)) }
 }
 
 /// A number of tokens. `100.0` is 100, as it is to the servers that read JSON numbers as floats.
-fn count_of(param: &str, value: &RawValue) -> Result<Option<u64>, Fault> {
+fn count_of(param: &str, value: &str) -> Result<Option<u64>, Fault> {
     if is_null(value) {
         return Ok(None);
     }
-    let text = value.get();
-    let whole = text
+    let whole = value
         .split_once('.')
-        .map_or(text, |(whole, rest)| if rest.bytes().all(|digit| digit == b'0') { whole } else { text });
+        .map_or(value, |(whole, rest)| if rest.bytes().all(|digit| digit == b'0') { whole } else { value });
     match whole.parse::<u64>() {
         Ok(count) => Ok(Some(count)),
         Err(_) => Err(bad_field(param, format!("`{param}` must be a whole number of tokens, at least 0"))),

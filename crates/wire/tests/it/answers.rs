@@ -179,10 +179,10 @@ fn the_usage_of_a_whole_answer_is_read_without_the_rest() {
     let embeddings =
         br#"{"object":"list","data":[{"embedding":[1.0e400]}],"usage":{"prompt_tokens":4,"total_tokens":4}}"#;
     assert_eq!(answer_usage(Dialect::OpenaiEmbeddings, embeddings).unwrap(), Some(Usage::plain(4, 0)));
-    assert_eq!(answer_usage(OPENAI, b"{}").unwrap(), None);
-    let odd = br#"{"usage":{"prompt_tokens":7.0,"completion_tokens":-1,"completion_tokens_details":null}}"#;
+    assert_eq!(answer_usage(OPENAI, br#"{"choices":[],"usage":null}"#).unwrap(), None);
+    let odd = br#"{"choices":[],"usage":{"prompt_tokens":7.0,"completion_tokens":-1,"completion_tokens_details":null}}"#;
     assert_eq!(answer_usage(OPENAI, odd).unwrap(), Some(Usage::plain(7, 0)));
-    let apart = br#"{"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":10,"completion_tokens_details":{"reasoning_tokens":3}}}"#;
+    let apart = br#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":10,"completion_tokens_details":{"reasoning_tokens":3}}}"#;
     assert_eq!(answer_usage(OPENAI, apart).unwrap().unwrap().output, 5);
 }
 
@@ -197,6 +197,37 @@ fn answers_that_are_none_are_faults() {
         assert_eq!(decode_answer(dialect, error).unwrap_err().kind, types::Kind::Throttling);
         assert_eq!(answer_usage(dialect, error).unwrap_err().kind, types::Kind::Throttling);
     }
+}
+
+#[test]
+fn an_answer_that_is_forwarded_has_what_makes_it_one() {
+    for (dialect, whole) in [
+        (OPENAI, "choices"),
+        (ANTHROPIC, "content"),
+        (Dialect::OpenaiEmbeddings, "data"),
+        (Dialect::OpenaiResponses, "output"),
+        (Dialect::GeminiContent, "candidates"),
+        (Dialect::GeminiContent, "promptFeedback"),
+    ] {
+        let good = format!(r#" {{ "x":1,"{whole}" : [],"error":null }} "#);
+        assert_eq!(answer_usage(dialect, good.as_bytes()).unwrap(), None, "{good}");
+        for bad in [
+            "{}".to_owned(),
+            r#"{"usage":{}}"#.to_owned(),
+            format!(r#"{{"{whole}":null}}"#),
+            format!(r#"{{"{whole}":[]"#),
+            format!(r#"{{"{whole}":[]}}}}"#),
+            format!(r#"{{"{whole}":[],}}"#),
+            format!(r#"{{"{whole}":[],"usage":{{}},"usage":{{}}}}"#),
+            format!(r#"{{"{whole}":[],"usage":[]}}"#).replace("[]}", "7}"),
+            format!(r#"[{{"{whole}":[]}}]"#),
+        ] {
+            let fault = answer_usage(dialect, bad.as_bytes()).unwrap_err();
+            assert_eq!((fault.code, fault.kind), (Code::BadAnswer, types::Kind::InvalidResponse), "{bad}");
+        }
+    }
+    let fault = answer_usage(OPENAI, b"{\n\"choices\":[],\n\"id\":x}").unwrap_err();
+    assert!(fault.message.ends_with("(line 3)"), "{}", fault.message);
 }
 
 #[test]

@@ -68,8 +68,10 @@ fn shown(part: &Part) -> String {
 
 #[test]
 fn usage_is_totals_with_parts() {
-    let usage =
-        |figures: &str| answer_usage(GEMINI, format!(r#"{{"usageMetadata":{figures}}}"#).as_bytes()).unwrap();
+    let usage = |figures: &str| {
+        let answer = format!(r#"{{"candidates":[],"usageMetadata":{figures}}}"#);
+        answer_usage(GEMINI, answer.as_bytes()).unwrap()
+    };
     let whole = r#"{"promptTokenCount":40,"cachedContentTokenCount":16,"candidatesTokenCount":9,"thoughtsTokenCount":31,
         "toolUsePromptTokenCount":2,"totalTokenCount":82,"promptTokensDetails":[{"modality":"TEXT","tokenCount":30},
         {"modality":"AUDIO","tokenCount":10}],"candidatesTokensDetails":[{"modality":"AUDIO","tokenCount":9}]}"#;
@@ -91,7 +93,7 @@ fn usage_is_totals_with_parts() {
         Some(Usage { reasoning: 3, ..Usage::plain(5, 3) })
     );
     assert_eq!(usage("{}"), Some(Usage::default()));
-    assert_eq!(answer_usage(GEMINI, b"{}").unwrap(), None);
+    assert_eq!(answer_usage(GEMINI, br#"{"candidates":[]}"#).unwrap(), None);
 }
 
 #[test]
