@@ -127,7 +127,11 @@ impl Engine {
         if parsed.peek.stream {
             let content_type =
                 exchange.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-            if !content_type.starts_with(b"text/event-stream") {
+            let expected: &[u8] = match dialect {
+                Dialect::BedrockConverse => b"application/vnd.amazon.eventstream",
+                _ => b"text/event-stream",
+            };
+            if !content_type.starts_with(expected) {
                 return Err(bad_answer("a stream was asked for and something else came"));
             }
             let meta =
@@ -180,7 +184,9 @@ fn whole(planned: &Planned<'_>, dialect: Dialect, body: Bytes, record: &mut Reco
         (body, usage)
     } else {
         let answer = wire::decode_answer(dialect, &body)?;
-        let meta = wire::AnswerMeta { created: clock::wall(), model: &answer.model, call: parsed.call };
+        // Bedrock's answers name no model, and Gemini's not always.
+        let model = if answer.model.is_empty() { &*record.target().id } else { &answer.model };
+        let meta = wire::AnswerMeta { created: clock::wall(), model, call: parsed.call };
         (wire::encode_answer(inbound, &answer, &meta), answer.usage)
     };
     match usage {
@@ -225,6 +231,8 @@ async fn stream_start(mut exchange: Exchange, mut reader: Reader, about: About) 
             if !seen.complete {
                 continue;
             }
+            // Not even why the model stopped: an end marker alone is no answer.
+            return Err(bad_answer("the stream ended without an answer in it"));
         }
         let first_token_at = clock::now();
         let Exchange { body, sent_at, .. } = exchange;

@@ -69,6 +69,15 @@ async fn bedrock_requests_are_signed() {
 }
 
 #[tokio::test]
+async fn an_end_marker_alone_is_no_answer() {
+    let events = ["data: {}\n\n".to_owned(), "data: [DONE]\n\n".to_owned()];
+    let vendor = Vendor::start(Answer::events(events)).await.unwrap();
+    let house = House::with(&crate::house::openai("up", &vendor), "").await;
+    let refusal = house.engine().call(plain("up/m", true)).await.unwrap_err();
+    assert_eq!(refusal.fault.code, Code::BadAnswer);
+}
+
+#[tokio::test]
 async fn azure_takes_tokens_of_its_token_server_and_keeps_them() {
     // Asked a second time, the token server would refuse.
     let token = Answer::json(200, r#"{"access_token":"t-1","expires_in":3600}"#);

@@ -196,7 +196,7 @@ fn made_up(seed: &str, choice: u32, index: u32) -> String {
 /// What a `finishReason` means.
 fn stop_of(reason: &str) -> Stop {
     match reason {
-        "STOP" => Stop::End,
+        "STOP" | "FUNCTION_CALL" => Stop::End,
         "MAX_TOKENS" => Stop::Length,
         "SAFETY"
         | "RECITATION"
