@@ -80,7 +80,7 @@ pub(crate) struct Retry {
 }
 
 /// What is not set here holds as in `base`.
-pub(crate) fn retry(mut fields: Fields<'_>, base: Retry) -> Retry {
+pub(crate) fn retry(mut fields: Fields<'_>, base: &Retry) -> Retry {
     let usual = policy(&mut fields, *base.rules.usual());
     let mut classes = fields.section("classes");
     let mut rules = retry::Rules::new(usual);

@@ -164,7 +164,7 @@ impl Candidate<'_> {
 
 /// The base of everybody's retries, breakers and deadlines.
 pub(crate) fn defaults(mut fields: Fields<'_>) -> (Defaults, Timeouts) {
-    let Retry { rules, budget } = retry(fields.section("retry"), Retry::default());
+    let Retry { rules, budget } = retry(fields.section("retry"), &Retry::default());
     let timeouts = deadlines(fields.section("timeouts")).over(Timeouts::default());
     let defaults = Defaults {
         retry: rules,
@@ -194,7 +194,7 @@ pub(crate) fn route<'a>(name: String, at: Reader<'a>, base: &Defaults) -> RawRou
         name,
         models,
         strategy: fields.word("strategy", &STRATEGIES).unwrap_or_default(),
-        retry: retry(fields.section("retry"), above),
+        retry: retry(fields.section("retry"), &above),
         timeouts: deadlines(fields.section("timeouts")),
         adaptive_timeouts: {
             let own = fields.bool("adaptive_timeouts");

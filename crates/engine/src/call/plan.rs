@@ -151,7 +151,7 @@ fn make(snapshot: &Snapshot, name: &str) -> Result<Plan, Fault> {
             Resolved::Route(route) => Arc::from(route.name.as_str()),
             Resolved::Model(target) => Arc::from(target.to_string()),
         },
-        route: Arc::new(machine_route(route, &targets, defaults.retry)),
+        route: Arc::new(machine_route(route, &targets, &defaults.retry)),
         budget: retry::Budget::new(budget),
         overall: Arc::clone(snapshot.retry_budget()),
         adaptive: route.map_or(defaults.adaptive_timeouts, |route| route.adaptive_timeouts),
@@ -169,7 +169,7 @@ fn make(snapshot: &Snapshot, name: &str) -> Result<Plan, Fault> {
 }
 
 /// What the attempt machine needs to know of a route.
-fn machine_route(route: Option<&Route>, targets: &[Arc<Target>], retry: retry::Rules) -> attempt::Route {
+fn machine_route(route: Option<&Route>, targets: &[Arc<Target>], retry: &retry::Rules) -> attempt::Route {
     let when = |index: usize| route.and_then(|route| route.terms.get(index)).map(|terms| terms.when);
     let target = |(index, target): (usize, &Arc<Target>)| attempt::Target {
         context_tokens: target.context_tokens,
@@ -178,7 +178,7 @@ fn machine_route(route: Option<&Route>, targets: &[Arc<Target>], retry: retry::R
     };
     attempt::Route {
         targets: targets.iter().enumerate().map(target).collect(),
-        retry: route.map_or(retry, |route| route.retry),
+        retry: *route.map_or(retry, |route| &route.retry),
         filtered: route.map(|route| route.filtered).unwrap_or_default(),
     }
 }

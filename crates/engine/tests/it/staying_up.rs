@@ -215,10 +215,14 @@ async fn by_latency_the_slow_one_gets_little() {
     let providers = openai("slow", &slow) + &one("quick", &quick);
     let house =
         House::with(&providers, "routes: { r: { strategy: latency, models: [slow/m, quick/m] } }").await;
+    // What was never asked is taken to be slow, and found out when that has faded: both are known here.
+    for model in ["slow/m", "quick/m"] {
+        house.engine().call(chat(model, false)).await.unwrap();
+    }
     for _ in 0..40 {
         answerer(&house).await;
     }
-    assert!(quick.asked() >= 32, "{} of 40", quick.asked());
+    assert!(quick.asked() > 32, "{} of 40", quick.asked());
 }
 
 #[tokio::test]
