@@ -40,7 +40,7 @@ pub use resolve::{Known, Resolved};
 pub use route::{Deadlines, Route, Target};
 pub use schema::json_schema;
 pub use secret::Secret;
-pub use server::{Database, Server, Storage};
+pub use server::{Compress, Database, Server, Storage};
 pub use simulated::Simulated;
 pub use telemetry::Telemetry;
 pub use url::BaseUrl;

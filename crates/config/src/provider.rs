@@ -140,6 +140,8 @@ pub struct Remote {
     pub headers: Vec<(String, Secret)>,
     /// Request bodies of more than this many bytes are sent with gzip; `None`: never.
     pub compress_above: Option<u64>,
+    /// Whether whole answers may come compressed.
+    pub accept_compressed: bool,
     /// Connections.
     pub pool: Pool,
 }

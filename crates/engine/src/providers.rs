@@ -11,8 +11,8 @@ use http::{HeaderName, HeaderValue};
 use tokio_util::task::TaskTracker;
 use types::{Fault, Quirks};
 use upstream::{
-    Api, Auth, Endpoints, Family, Http, HttpVersion, Keys, Local, OauthSettings, Provider, Settings, Signer,
-    Simulated, Transport,
+    Api, Auth, Compression, Endpoints, Family, Http, HttpVersion, Keys, Local, OauthSettings, Provider,
+    Settings, Signer, Simulated, Transport,
 };
 
 /// The version of Anthropic's API that our dialect is.
@@ -137,7 +137,9 @@ fn http(remote: &Remote, way: Way, tasks: &TaskTracker) -> Result<Transport, Fau
     }
     let mut settings = settings(&remote.base_url, &remote.pool)?;
     settings.origin.prefix.push_str(way.below);
-    let settings = Settings { endpoints: way.endpoints, auth: way.auth, headers, ..settings };
+    let compression =
+        Compression { requests_above: remote.compress_above, answers: remote.accept_compressed };
+    let settings = Settings { endpoints: way.endpoints, auth: way.auth, headers, compression, ..settings };
     Ok(Transport::Http(Box::new(Http::new(settings, tasks.clone())?)))
 }
 
@@ -151,6 +153,7 @@ fn settings(url: &BaseUrl, pool: &Pool) -> Result<Settings, Fault> {
         endpoints: Endpoints::Openai,
         auth: Auth::Headers,
         headers: Vec::new(),
+        compression: Compression::default(),
         versions: match pool.http2 {
             Http2::Auto => HttpVersion::Auto,
             Http2::On => HttpVersion::Http2,

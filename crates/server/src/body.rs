@@ -1,4 +1,4 @@
-//! Reading a request's body: bounded in size, and in the caller's silence.
+//! Reading a request's body: bounded in size, in memory, and in the caller's silence.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -9,6 +9,8 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use types::{Blame, Code, Fault, Kind};
 
+use crate::room::{COUNTED, Held, Room};
+
 /// How much is read, and how long a silence is borne.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -16,18 +18,47 @@ pub(crate) struct Limits {
     pub(crate) idle: Duration,
 }
 
-/// The whole body.
-pub(crate) async fn read(mut body: Incoming, limits: Limits) -> Result<Bytes, Fault> {
-    if body.size_hint().lower() > limits.max {
+/// How long the rest of a body that found no room is listened to.
+const LISTEN: Duration = Duration::from_secs(10);
+
+/// The whole body, and the room that it takes.
+pub(crate) async fn read(mut body: Incoming, limits: Limits, room: &Room) -> Result<(Bytes, Held), Fault> {
+    let mut held = Held::default();
+    let read = fill(&mut body, limits, room, &mut held).await;
+    if let Err(fault) = &read
+        && fault.code == Code::Overloaded
+    {
+        drop(held);
+        // Hung up on in the middle of a large body, many clients never look at the answer.
+        let _ = tokio::time::timeout(LISTEN, listen(&mut body, limits)).await;
+        return read.map(|bytes| (bytes, Held::default()));
+    }
+    Ok((read?, held))
+}
+
+async fn fill(body: &mut Incoming, limits: Limits, room: &Room, held: &mut Held) -> Result<Bytes, Fault> {
+    let said = body.size_hint().lower();
+    if said > limits.max {
         return Err(too_large(limits.max));
     }
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
-    while let Some(frame) = next(&mut body, limits.idle).await? {
+    if said >= COUNTED {
+        room.hold(held, said).await?;
+        // Once, and not by doubling, which would take up to twice as much.
+        all.reserve(usize::try_from(said).unwrap_or(0));
+    }
+    while let Some(frame) = next(body, limits.idle).await? {
         let Ok(data) = frame.into_data() else { continue };
         let so_far = if all.is_empty() { first.len() } else { all.len() };
-        if (so_far + data.len()) as u64 > limits.max {
+        let size = (so_far + data.len()) as u64;
+        if size > limits.max {
             return Err(too_large(limits.max));
+        }
+        if size > held.bytes() && size >= COUNTED {
+            // Its length is not known: it grows by doubling, and so does its room.
+            let next = size.max(2 * held.bytes()).min(limits.max);
+            room.hold(held, next).await?;
         }
         if so_far == 0 {
             first = data;
@@ -39,6 +70,17 @@ pub(crate) async fn read(mut body: Incoming, limits: Limits) -> Result<Bytes, Fa
         all.extend_from_slice(&data);
     }
     Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// Takes in the rest of a body and keeps nothing of it.
+async fn listen(body: &mut Incoming, limits: Limits) {
+    let mut heard = 0;
+    while let Ok(Some(frame)) = next(body, limits.idle).await {
+        heard += frame.into_data().map_or(0, |data| data.len() as u64);
+        if heard > limits.max {
+            return;
+        }
+    }
 }
 
 async fn next(body: &mut Incoming, idle: Duration) -> Result<Option<http_body::Frame<Bytes>>, Fault> {
@@ -61,7 +103,7 @@ async fn next(body: &mut Incoming, idle: Duration) -> Result<Option<http_body::F
     }
 }
 
-fn too_large(max: u64) -> Fault {
+pub(crate) fn too_large(max: u64) -> Fault {
     let message = format!("the body is larger than {max} bytes");
     Fault::new(Kind::Validation, Code::BodyTooLarge, message)
         .with_hint("send less, or ask the operator to raise server.max_body")

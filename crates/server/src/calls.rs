@@ -1,12 +1,16 @@
 //! The vendors' endpoints: a request in, the engine's answer out.
 
+use config::{Compress, Config};
 use engine::{Engine, Inbound};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use types::{CallId, Code, Dialect, Fault, Kind};
 
+use wire::Coding;
+
 use crate::reply::ReplyBody;
-use crate::{body, head, reply};
+use crate::room::{Held, Room};
+use crate::{body, coded, head, reply};
 
 /// The dialect that a path speaks, if it is a call's path.
 pub(crate) fn dialect(path: &str) -> Option<Dialect> {
@@ -22,20 +26,45 @@ pub(crate) fn dialect(path: &str) -> Option<Dialect> {
 /// Answers one call.
 pub(crate) async fn answer(
     engine: &Engine,
+    room: &Room,
     dialect: Dialect,
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
-    let inbound = match read(engine, dialect, request).await {
-        Ok(inbound) => inbound,
+    let (inbound, held, coding) = match read(engine, room, dialect, request).await {
+        Ok(read) => read,
         Err(fault) => return reply::fault(dialect, &fault, None::<CallId>),
     };
-    match engine.call(inbound).await {
-        Ok(answered) => reply::answered(answered),
+    let answered = engine.call(inbound).await;
+    // The body went into the call, and is gone with it.
+    drop(held);
+    match answered {
+        Ok(answered) => coded(reply::answered(answered), coding).await,
         Err(refusal) => reply::refused(dialect, &refusal),
     }
 }
 
-async fn read(engine: &Engine, dialect: Dialect, request: Request<Incoming>) -> Result<Inbound, Fault> {
+/// The coding in which a caller with these headers is answered, where answers are compressed at all.
+pub(crate) fn coding(config: &Config, headers: &HeaderMap) -> Option<Coding> {
+    match config.server.compress {
+        Compress::Auto => coded::accepted(headers),
+        Compress::Off => None,
+    }
+}
+
+/// The answer as it leaves.
+pub(crate) async fn coded(response: Response<ReplyBody>, coding: Option<Coding>) -> Response<ReplyBody> {
+    match coding {
+        Some(coding) => Box::pin(coded::reply(response, coding)).await,
+        None => response,
+    }
+}
+
+async fn read(
+    engine: &Engine,
+    room: &Room,
+    dialect: Dialect,
+    request: Request<Incoming>,
+) -> Result<(Inbound, Held, Option<Coding>), Fault> {
     let (parts, incoming) = request.into_parts();
     let config = engine.config();
     let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
@@ -49,6 +78,11 @@ async fn read(engine: &Engine, dialect: Dialect, request: Request<Incoming>) -> 
     // Before the body: a stranger's bytes are not worth reading.
     head.who = Some(engine.identify(&head)?);
     let limits = body::Limits { max: config.server.max_body, idle: config.server.body_timeout };
-    let body = body::read(incoming, limits).await?;
-    Ok(Inbound { dialect, body, head })
+    let is_coded = coded::of_request(&parts.headers)?;
+    let mut read = body::read(incoming, limits, room).await?;
+    if let Some(coding) = is_coded {
+        read = Box::pin(coded::decode(read, coding, limits, room)).await?;
+    }
+    let (body, held) = read;
+    Ok((Inbound { dialect, body, head }, held, coding(&config, &parts.headers)))
 }

@@ -12,6 +12,7 @@ use tower::ServiceExt as _;
 use types::{Dialect, Fault};
 
 use crate::reply::ReplyBody;
+use crate::room::Room;
 use crate::{calls, reply, router};
 
 /// What every connection shares.
@@ -19,11 +20,13 @@ use crate::{calls, reply, router};
 pub(crate) struct Service {
     engine: Engine,
     router: Router,
+    room: Room,
 }
 
 impl Service {
     pub(crate) fn new(engine: Engine) -> Self {
-        Self { router: router::make(engine.clone()), engine }
+        let room = Room::new(engine.config().server.max_bodies);
+        Self { router: router::make(engine.clone()), room, engine }
     }
 
     /// Answers one request. A panic ends the request, not the connection's task, let alone the process.
@@ -39,11 +42,13 @@ impl Service {
     async fn route(&self, dialect: Option<Dialect>, request: Request<Incoming>) -> Response<ReplyBody> {
         match dialect {
             Some(dialect) if request.method() == Method::POST => {
-                calls::answer(&self.engine, dialect, request).await
+                calls::answer(&self.engine, &self.room, dialect, request).await
             }
             _ => {
+                let coding = calls::coding(&self.engine.config(), request.headers());
                 let routed = Box::pin(self.router.clone().oneshot(request.map(axum::body::Body::new))).await;
-                routed.unwrap_or_else(|never| match never {}).map(ReplyBody::Routed)
+                let routed = routed.unwrap_or_else(|never| match never {}).map(ReplyBody::Routed);
+                calls::coded(routed, coding).await
             }
         }
     }

@@ -43,6 +43,8 @@ codes! {
     SlowCaller = "WL1009",
     /// The prompt does not fit the model's context.
     ContextTooLong = "WL1010",
+    /// The body has a content coding that is not known, or is not what its coding says.
+    BadCoding = "WL1011",
     // 2xxx: who may
     /// No key, or one that is not known.
     BadKey = "WL2001",

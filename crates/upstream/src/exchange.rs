@@ -5,8 +5,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use types::{Dialect, Fault, Moment, Timing};
+use wire::Rope;
 
-use crate::{http1, http2};
+use crate::{coding, http1, http2};
 
 /// One attempt's request, ready to be sent.
 #[derive(Clone, Debug)]
@@ -16,7 +17,7 @@ pub struct Outgoing {
     /// The provider's name of the model, for providers that choose by it.
     pub model: std::sync::Arc<str>,
     /// The body, in the provider's dialect.
-    pub body: Bytes,
+    pub body: Rope,
     /// Whether the body asks for a stream.
     pub stream: bool,
     /// W3C trace context to pass on.
@@ -51,6 +52,8 @@ pub enum Body {
     Http2(http2::Body),
     /// Made in this process by a simulated provider.
     Simulated(Box<crate::simulated::Body>),
+    /// Any of these, coded, and read on the way.
+    Coded(Box<coding::Body>),
 }
 
 impl Body {
@@ -60,6 +63,7 @@ impl Body {
             Self::Http1(body) => body.poll_chunk(cx),
             Self::Http2(body) => body.poll_chunk(cx),
             Self::Simulated(body) => body.poll_chunk(cx),
+            Self::Coded(body) => body.poll_chunk(cx),
         }
     }
 }

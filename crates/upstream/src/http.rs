@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use types::{Blame, Code, Fault, Kind, Moment, Timing};
 
 use crate::auth::{OauthSettings, Tokens};
+use crate::coding::{self, Compression};
 use crate::dial::{self, Dialed, Dialer};
 use crate::exchange::{Body, Exchange, Outgoing};
 use crate::http1::{self, Live, Pool, SendError};
@@ -43,6 +44,8 @@ pub struct Settings {
     pub auth: Auth,
     /// Headers on every request: credentials, versions, the operator's own. Secrets are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What is compressed.
+    pub compression: Compression,
     /// Versions to speak.
     pub versions: HttpVersion,
     /// Connections open at once.
@@ -81,6 +84,7 @@ pub struct Http {
     origin: Origin,
     max_connections: usize,
     template: Template,
+    compression: Compression,
     door: Door,
     dialer: Dialer,
     pool: Arc<Pool>,
@@ -93,8 +97,8 @@ impl Http {
     /// A client for one provider. Opens nothing yet. `tasks` runs the HTTP/2 connections.
     pub fn new(settings: Settings, tasks: TaskTracker) -> Result<Self, Fault> {
         let Settings { origin, endpoints, auth, headers, versions, .. } = settings;
-        let Settings { max_connections, max_idle, idle_timeout, dns_ttl, roots, .. } = settings;
-        let template = Template::new(&origin, &endpoints, &headers)?;
+        let Settings { max_connections, max_idle, idle_timeout, dns_ttl, roots, compression, .. } = settings;
+        let template = Template::new(&origin, &endpoints, &headers, compression)?;
         let door = match auth {
             Auth::Headers => Door::Open,
             Auth::Oauth(settings) => Door::Oauth(Box::new(Tokens::new(*settings, tasks.clone())?)),
@@ -105,6 +109,7 @@ impl Http {
         Ok(Self {
             max_connections,
             template,
+            compression,
             door,
             dialer: Dialer::new(origin.clone(), versions, dns_ttl, trust),
             pool: Arc::new(Pool::new(max_idle, idle_timeout)),
@@ -117,25 +122,34 @@ impl Http {
 
     /// Sends one request and waits for the answer's head. Deadlines after the connection are the caller's:
     /// dropping the future cancels.
-    pub async fn send(&self, outgoing: Outgoing) -> Result<Exchange, Fault> {
-        let (connect_by, body) = (outgoing.connect_by, outgoing.body.clone());
+    pub async fn send(&self, mut outgoing: Outgoing) -> Result<Exchange, Fault> {
+        let (connect_by, stream) = (outgoing.connect_by, outgoing.stream);
+        let coded = self.compression.coded(&outgoing.body).await;
+        let is_coded = coded.is_some();
+        if let Some(coded) = coded {
+            outgoing.body = coded;
+        }
+        let to_sign = matches!(self.door, Door::Signed(_)).then(|| outgoing.body.clone());
         let mut request = self.template.request(outgoing)?;
+        if is_coded {
+            request.headers_mut().insert(CONTENT_ENCODING, coding::GZIP);
+        }
         match &self.door {
             Door::Open => {}
             Door::Oauth(tokens) => tokens.authorize(&mut request, connect_by).await?,
-            Door::Signed(signer) => signer.sign(&mut request, &body, clock::wall())?,
+            Door::Signed(signer) => signer.sign(&mut request, &to_sign.unwrap_or_default(), clock::wall())?,
         }
-        self.exchange(request, connect_by).await
+        Ok(coding::plain(self.exchange(request, connect_by).await?, stream))
     }
 
     /// Posts a form to the base URL itself.
     pub(crate) async fn post_form(&self, body: Bytes, connect_by: Moment) -> Result<Exchange, Fault> {
-        self.exchange(self.template.form(body)?, connect_by).await
+        Ok(coding::plain(self.exchange(self.template.form(body)?, connect_by).await?, false))
     }
 
     /// Asks whether the provider answers at all: `GET` of `path` under the base URL.
     pub async fn probe(&self, path: &str, connect_by: Moment) -> Result<Exchange, Fault> {
-        self.exchange(self.template.get(path)?, connect_by).await
+        Ok(coding::plain(self.exchange(self.template.get(path)?, connect_by).await?, false))
     }
 
     /// Closes connections that have been idle for too long. To be called now and then.

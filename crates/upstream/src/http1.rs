@@ -14,7 +14,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http_body::Body as _;
-use http_body_util::Full;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
@@ -22,12 +21,13 @@ use types::{Code, Fault, Kind, Moment, Progress};
 
 use crate::clock;
 use crate::dial::Stream;
+use crate::parcel::Parcel;
 use crate::request::Ready;
 
 /// An open connection with nothing on the way.
 pub(crate) struct Live {
-    sender: SendRequest<Full<Bytes>>,
-    connection: Pin<Box<Connection<TokioIo<Stream>, Full<Bytes>>>>,
+    sender: SendRequest<Parcel>,
+    connection: Pin<Box<Connection<TokioIo<Stream>, Parcel>>>,
 }
 
 /// Why a request on a connection failed.

@@ -15,7 +15,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http_body::Body as _;
-use http_body_util::Full;
 use hyper::client::conn::http2::{Builder, Connection as Http2Connection, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio_util::task::TaskTracker;
@@ -24,6 +23,7 @@ use types::{Code, Fault, Kind, Moment, Progress};
 use crate::clock;
 use crate::dial::Stream;
 use crate::http1::SendError;
+use crate::parcel::Parcel;
 use crate::request::Ready;
 
 /// Calls that one connection carries at once; 100 is what RFC 9113 §6.5.2 asks servers to allow at least.
@@ -49,13 +49,13 @@ pub(crate) struct Shared {
 
 #[derive(Debug)]
 struct Connection {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Parcel>,
     load: Arc<Load>,
     driver: Driver,
 }
 
 /// The connection itself, until it has ended: polled by its task, and asked for the peer's limit.
-type Driver = Arc<Mutex<Option<Pin<Box<Http2Connection<TokioIo<Stream>, Full<Bytes>, TokioExecutor>>>>>>;
+type Driver = Arc<Mutex<Option<Pin<Box<Http2Connection<TokioIo<Stream>, Parcel, TokioExecutor>>>>>>;
 
 /// What a connection carries.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ struct Load {
 /// A place on a connection for one call.
 #[derive(Debug)]
 pub(crate) struct Place {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Parcel>,
     taken: Taken,
 }
 

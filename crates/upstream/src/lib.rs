@@ -10,6 +10,7 @@
 
 mod auth;
 pub mod clock;
+mod coding;
 mod dial;
 mod endpoints;
 mod exchange;
@@ -18,6 +19,7 @@ mod http1;
 mod http2;
 pub mod local;
 mod origin;
+mod parcel;
 mod provider;
 mod request;
 mod sigv4;
@@ -25,6 +27,7 @@ pub mod simulated;
 mod tls;
 
 pub use auth::OauthSettings;
+pub use coding::Compression;
 pub use endpoints::Endpoints;
 pub use exchange::{Body, Exchange, Outgoing};
 pub use http::{Auth, Http, HttpVersion, Settings};

@@ -185,6 +185,8 @@ impl Inner {
             auth: crate::Auth::Headers,
             origin: origin.map_err(|error| Fault::internal(error.to_string()))?,
             headers: Vec::new(),
+            // On one machine compressing costs more than it saves.
+            compression: crate::Compression::default(),
             versions: HttpVersion::Http1,
             // The server queues what it has no slot for; so do we, beyond this.
             max_connections: usize::from(self.settings.parallel).saturating_mul(8).max(64),

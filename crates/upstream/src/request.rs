@@ -4,14 +4,16 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
-use http_body_util::Full;
 use types::Fault;
+use wire::Rope;
 
+use crate::coding::{self, Compression};
 use crate::endpoints::{Paths, uri};
+use crate::parcel::Parcel;
 use crate::{Endpoints, Origin, Outgoing};
 
 /// A request as the connections take it.
-pub(crate) type Ready = Request<Full<Bytes>>;
+pub(crate) type Ready = Request<Parcel>;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -32,7 +34,10 @@ impl Template {
         origin: &Origin,
         endpoints: &Endpoints,
         own: &[(HeaderName, HeaderValue)],
+        compression: Compression,
     ) -> Result<Self, Fault> {
+        const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+        let codings = if compression.answers { coding::WELCOME } else { IDENTITY };
         let authority = origin.authority.parse();
         let authority =
             authority.map_err(|_| Fault::internal("the provider's authority is not part of a URI"))?;
@@ -41,7 +46,7 @@ impl Template {
             authority,
             prefix: origin.prefix.clone(),
             paths: Paths::new(endpoints, &origin.prefix)?,
-            whole: headers(origin, own, HeaderValue::from_static("application/json"))?,
+            whole: headers(origin, own, HeaderValue::from_static("application/json"), codings)?,
             stream: headers(
                 origin,
                 own,
@@ -49,6 +54,7 @@ impl Template {
                     Endpoints::Bedrock => "application/vnd.amazon.eventstream",
                     _ => "text/event-stream",
                 }),
+                IDENTITY,
             )?,
         })
     }
@@ -56,7 +62,7 @@ impl Template {
     /// An attempt's request in HTTP/1's form: the path alone in its line, and a `host` header.
     pub(crate) fn request(&self, outgoing: Outgoing) -> Result<Ready, Fault> {
         let Outgoing { dialect, model, body, stream, traceparent, passed, .. } = outgoing;
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(Parcel::from(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.paths.of(dialect, &model, stream)?;
         let mut headers = if stream { self.stream.clone() } else { self.whole.clone() };
@@ -70,7 +76,7 @@ impl Template {
 
     /// A `POST` of a form to the base URL itself.
     pub(crate) fn form(&self, body: Bytes) -> Result<Ready, Fault> {
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(Parcel::from(Rope::from(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri(self.prefix.clone())?;
         *request.headers_mut() = self.whole.clone();
@@ -81,7 +87,7 @@ impl Template {
 
     /// A `GET` of `path` under the base URL.
     pub(crate) fn get(&self, endpoint: &str) -> Result<Ready, Fault> {
-        let mut request = Request::new(Full::default());
+        let mut request = Request::new(Parcel::default());
         *request.uri_mut() = uri(format!("{}{endpoint}", self.prefix))?;
         *request.headers_mut() = self.whole.clone();
         Ok(request)
@@ -104,13 +110,14 @@ fn headers(
     origin: &Origin,
     own: &[(HeaderName, HeaderValue)],
     accept: HeaderValue,
+    codings: HeaderValue,
 ) -> Result<HeaderMap, Fault> {
     let host = HeaderValue::from_str(&origin.authority)
         .map_err(|_| Fault::internal("the provider's authority is not a header value"))?;
     let mut headers = HeaderMap::with_capacity(8 + own.len());
     headers.insert(HOST, host);
     headers.insert(ACCEPT, accept);
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(ACCEPT_ENCODING, codings);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("windlass/", env!("CARGO_PKG_VERSION"))));
     headers.extend(own.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
@@ -127,7 +134,7 @@ mod tests {
         Outgoing {
             dialect: Dialect::OpenaiChat,
             model: "m".into(),
-            body: Bytes::from_static(b"{}"),
+            body: Bytes::from_static(b"{}").into(),
             stream: true,
             traceparent: Some(HeaderValue::from_static("00-1-2-01")),
             passed: vec![(HeaderName::from_static("openai-beta"), HeaderValue::from_static("x"))],
@@ -139,7 +146,7 @@ mod tests {
     fn a_request_has_a_form_for_each_version_of_http() {
         let origin: Origin = "https://api.example.com/v1".parse().unwrap();
         let own = [(HeaderName::from_static("authorization"), HeaderValue::from_static("Bearer k"))];
-        let template = Template::new(&origin, &Endpoints::Openai, &own).unwrap();
+        let template = Template::new(&origin, &Endpoints::Openai, &own, Compression::default()).unwrap();
         let request = template.request(outgoing()).unwrap();
         assert_eq!(request.uri(), "/v1/chat/completions");
         assert_eq!(request.headers()["host"], "api.example.com");
@@ -156,7 +163,10 @@ mod tests {
     fn an_operators_header_replaces_ours() {
         let origin: Origin = "http://127.0.0.1:1".parse().unwrap();
         let own = [(USER_AGENT, HeaderValue::from_static("mine"))];
-        let request = Template::new(&origin, &Endpoints::Openai, &own).unwrap().get("/health").unwrap();
+        let request = Template::new(&origin, &Endpoints::Openai, &own, Compression::default())
+            .unwrap()
+            .get("/health")
+            .unwrap();
         assert_eq!(request.uri(), "/health");
         assert_eq!(request.headers().get_all(USER_AGENT).iter().count(), 1);
     }

@@ -109,7 +109,9 @@ impl Windlass {
     /// Answers a request whole.
     pub async fn complete(&self, request: &Request) -> Result<Answer, Error> {
         let request = Request { stream: false, ..request.clone() };
-        let body = wire::encode_request(&request, &wire::Writing::plain(Dialect::OpenaiChat, &request.model))?.body;
+        let written =
+            wire::encode_request(&request, &wire::Writing::plain(Dialect::OpenaiChat, &request.model))?;
+        let body = written.body.joined().clone();
         let inbound = Inbound { dialect: Dialect::OpenaiChat, body, head: Head::local() };
         match self.engine().call(inbound).await {
             Ok(Answered::Whole(whole)) => Ok(wire::decode_answer(Dialect::OpenaiChat, &whole.body)?),

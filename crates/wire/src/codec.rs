@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use types::chat::{Answer, Event, Request};
 use types::{CallId, Code, Dialect, Fault, Kind, Quirks, Timestamp};
 
+use crate::Rope;
 use crate::omission::{Omissions, Unsupported};
 use crate::{anthropic, bedrock, gemini, openai, rejection, responses};
 
@@ -58,7 +59,7 @@ impl<'a> Writing<'a> {
 #[derive(Clone, Debug)]
 pub struct Written {
     /// The body.
-    pub body: Bytes,
+    pub body: Rope,
     /// What was left out because the dialect cannot say it, by the caller's names.
     pub dropped: Vec<String>,
 }
@@ -97,21 +98,29 @@ pub fn encode_request(request: &Request, writing: &Writing<'_>) -> Result<Writte
             adapted(&body, writing, &mut omit)?.unwrap_or(body)
         }
     };
-    Ok(Written { body, dropped: omit.into_dropped() })
+    Ok(Written { body: body.into(), dropped: omit.into_dropped() })
 }
 
 /// A Chat Completions request as a server with quirks takes it, where the caller speaks the same dialect:
 /// `None` if it fits as it is.
 ///
 /// Fails with `Unsupported` for what the server refuses, unless it may be left out.
-pub fn adapt_request(body: &Bytes, writing: &Writing<'_>) -> Result<Option<Written>, Fault> {
+pub fn adapt_request(body: &Rope, writing: &Writing<'_>) -> Result<Option<Written>, Fault> {
     let mut omit = Omissions::new(writing.unsupported, "this provider's");
-    let body = adapted(body, writing, &mut omit)?;
-    Ok(body.map(|body| Written { body, dropped: omit.into_dropped() }))
+    if is_plain(writing) {
+        return Ok(None);
+    }
+    let body = adapted(body.joined(), writing, &mut omit)?;
+    Ok(body.map(|body| Written { body: body.into(), dropped: omit.into_dropped() }))
+}
+
+/// Whether nothing has to be looked for: then a body in pieces stays in pieces.
+fn is_plain(writing: &Writing<'_>) -> bool {
+    *writing.quirks == Quirks::OPENAI || writing.dialect != Dialect::OpenaiChat
 }
 
 fn adapted(body: &Bytes, writing: &Writing<'_>, omit: &mut Omissions) -> Result<Option<Bytes>, Fault> {
-    if *writing.quirks == Quirks::OPENAI || writing.dialect != Dialect::OpenaiChat {
+    if is_plain(writing) {
         return Ok(None);
     }
     let text = std::str::from_utf8(body).map_err(|_| Fault::internal("a checked body is not UTF-8"))?;

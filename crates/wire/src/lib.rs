@@ -8,6 +8,7 @@
 mod anthropic;
 mod bedrock;
 mod codec;
+mod coding;
 mod decoder;
 mod error;
 mod eventstream;
@@ -22,6 +23,7 @@ mod piece;
 mod rejection;
 mod responses;
 mod retry_after;
+mod rope;
 mod said;
 mod scan;
 mod splice;
@@ -33,6 +35,7 @@ pub use codec::{
     AnswerMeta, StreamEncoder, Writing, Written, adapt_request, decode_answer, decode_request, encode_answer,
     encode_request,
 };
+pub use coding::{Broken, Coding, Decoder, encode};
 pub use decoder::StreamDecoder;
 pub use error::{encode_error, error_event, status_of};
 pub use eventstream::{Frame, FrameKind, Frames};
@@ -41,6 +44,7 @@ pub use omission::Unsupported;
 pub use openai::embeddings::{EmbeddingInput, EmbeddingsRequest, decode_embeddings, encode_embeddings};
 pub use peek::{Peek, Spans, peek};
 pub use rejection::decode_error;
+pub use rope::Rope;
 pub use splice::{Rewrite, splice};
 pub use sse::{Scanner, SseEvent};
 pub use watch::{Seen, Sift, Watch};

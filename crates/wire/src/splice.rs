@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::Rope;
 use crate::peek::Spans;
 
 /// What to change in a body that is otherwise forwarded as it is.
@@ -18,10 +19,14 @@ pub struct Rewrite<'r> {
     pub drop_windlass_metadata: bool,
 }
 
-/// The body with the changes made and every other byte as it was. Without a change it is the same `Bytes`.
+/// The smallest body that is left where it is and sent in pieces; a copy of less costs less than that.
+const IN_PIECES: usize = 64 << 10;
+
+/// The body with the changes made and every other byte as it was. Without a change it is the same `Bytes`;
+/// a large one keeps its memory and becomes pieces, with the changes between them.
 ///
 /// `spans` must come from a [`crate::peek`] at this very body: a [`crate::Peek`] or its [`Spans`].
-pub fn splice<S: AsRef<Spans> + ?Sized>(body: &Bytes, spans: &S, rewrite: &Rewrite<'_>) -> Bytes {
+pub fn splice<S: AsRef<Spans> + ?Sized>(body: &Bytes, spans: &S, rewrite: &Rewrite<'_>) -> Rope {
     let spans = spans.as_ref();
     debug_assert_eq!(spans.body, body.len(), "these spans belong to another body");
     let quoted = rewrite.model.map(|model| serde_json::Value::from(model).to_string());
@@ -38,10 +43,17 @@ pub fn splice<S: AsRef<Spans> + ?Sized>(body: &Bytes, spans: &S, rewrite: &Rewri
         edits[2] = spans.usage.clone().map(|(span, text)| (span, text.as_bytes()));
     }
     if edits.iter().all(Option::is_none) {
-        return body.clone();
+        return Rope::from(body.clone());
     }
     // Ranges never overlap; where one is empty at another's end, the removal comes first.
     edits.sort_by_key(|edit| edit.as_ref().map_or((0, 0), |(span, _)| (span.start, span.end)));
+    if body.len() < IN_PIECES { copied(body, &edits) } else { shared(body, &edits) }
+}
+
+/// Changes to make, in their order.
+type Edits<'e> = [Option<(Range<usize>, &'e [u8])>; 3];
+
+fn copied(body: &Bytes, edits: &Edits<'_>) -> Rope {
     let added: usize = edits.iter().flatten().map(|(_, text)| text.len()).sum();
     let mut out = Vec::with_capacity(body.len() + added);
     let mut from = 0;
@@ -51,5 +63,18 @@ pub fn splice<S: AsRef<Spans> + ?Sized>(body: &Bytes, spans: &S, rewrite: &Rewri
         from = span.end;
     }
     out.extend_from_slice(body.get(from..).unwrap_or_default());
-    Bytes::from(out)
+    Rope::from(out)
+}
+
+fn shared(body: &Bytes, edits: &Edits<'_>) -> Rope {
+    let part = |range: Range<usize>| if range.is_empty() { Bytes::new() } else { body.slice(range) };
+    let mut pieces = Vec::with_capacity(7);
+    let mut from = 0;
+    for (span, text) in edits.iter().flatten() {
+        pieces.push(part(from..span.start));
+        pieces.push(Bytes::copy_from_slice(text));
+        from = span.end;
+    }
+    pieces.push(part(from..body.len()));
+    Rope::of(pieces)
 }

@@ -73,6 +73,12 @@ const COMPRESS: Field = field(
 );
 const COMPRESS_ABOVE: Field =
     field("compress_above", Is::Size, "1KB", "Smaller bodies are sent as they are.");
+const ACCEPT_COMPRESSED: Field = field(
+    "accept_compressed",
+    Is::Bool,
+    "true",
+    "Ask for whole answers with gzip, br or zstd. Streams are never asked for so: a compressor holds events back.",
+);
 const API: Field = option(
     "api",
     words(&["chat", "both", "responses"]),
@@ -100,6 +106,7 @@ pub(crate) static OPENAI: Section = Section {
         POOL_FIELD,
         COMPRESS,
         COMPRESS_ABOVE,
+        ACCEPT_COMPRESSED,
         VENDOR,
         PRICES,
     ],
@@ -123,6 +130,7 @@ pub(crate) static ANTHROPIC: Section = Section {
         POOL_FIELD,
         COMPRESS,
         COMPRESS_ABOVE,
+        ACCEPT_COMPRESSED,
         VENDOR,
         PRICES,
     ],
@@ -146,6 +154,7 @@ pub(crate) static GEMINI: Section = Section {
         POOL_FIELD,
         COMPRESS,
         COMPRESS_ABOVE,
+        ACCEPT_COMPRESSED,
         VENDOR,
         PRICES,
     ],
@@ -177,6 +186,7 @@ pub(crate) static AZURE: Section = Section {
         POOL_FIELD,
         COMPRESS,
         COMPRESS_ABOVE,
+        ACCEPT_COMPRESSED,
         VENDOR,
         PRICES,
     ],
@@ -216,6 +226,7 @@ pub(crate) static BEDROCK: Section = Section {
         POOL_FIELD,
         COMPRESS,
         COMPRESS_ABOVE,
+        ACCEPT_COMPRESSED,
         VENDOR,
         PRICES,
     ],

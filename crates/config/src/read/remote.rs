@@ -113,6 +113,7 @@ fn behind(url: Option<BaseUrl>, fields: &mut Fields<'_>) -> Remote {
         api_key: fields.secret("api_key"),
         headers: fields.names("headers").into_iter().filter_map(header).collect(),
         compress_above: compress.then_some(above),
+        accept_compressed: fields.bool("accept_compressed"),
         pool: pool(fields.section("pool")),
     };
     if remote.api_key.as_ref().is_some_and(|key| !key.expose().is_ascii())

@@ -86,7 +86,7 @@ impl Shared {
 
     fn inbound(&self, call: &StepCall, model: &str) -> Result<Inbound, Fault> {
         let writing = wire::Writing::plain(Dialect::OpenaiChat, model);
-        let body: Bytes = wire::encode_request(&call.request, &writing)?.body;
+        let body: Bytes = wire::encode_request(&call.request, &writing)?.body.joined().clone();
         let span =
             telemetry::trace::SpanId::from(self.run).child(u32::try_from(call.step).unwrap_or(u32::MAX));
         let config = self.engine.config();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::task::TaskTracker;
 use types::{Dialect, Fault};
-use upstream::{Body, Exchange, Http, HttpVersion, Outgoing, Settings, clock};
+use upstream::{Body, Compression, Exchange, Http, HttpVersion, Outgoing, Settings, clock};
 
 pub(crate) fn settings(url: &str) -> Settings {
     Settings {
@@ -14,6 +14,7 @@ pub(crate) fn settings(url: &str) -> Settings {
         auth: upstream::Auth::Headers,
         origin: url.parse().unwrap(),
         headers: Vec::new(),
+        compression: Compression::default(),
         versions: HttpVersion::Auto,
         max_connections: 16,
         max_idle: 16,
@@ -28,12 +29,12 @@ pub(crate) fn client(url: &str) -> Http {
 }
 
 pub(crate) fn chat(model: &str, body: impl Into<Bytes>) -> Outgoing {
-    let body = body.into();
+    let body: Bytes = body.into();
     Outgoing {
         dialect: Dialect::OpenaiChat,
         model: model.into(),
         stream: body.windows(13).any(|bytes| bytes == b"\"stream\":true"),
-        body,
+        body: body.into(),
         traceparent: None,
         passed: Vec::new(),
         connect_by: clock::now() + Duration::from_secs(5),

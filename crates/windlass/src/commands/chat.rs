@@ -18,7 +18,8 @@ pub(crate) async fn chat(engine: Engine, cli: &Cli, args: &Chat) -> Result<(), F
     let model =
         model.ok_or_else(|| Failure::Usage("no model is configured: name one with --model".to_owned()))?;
     let request = request(args)?;
-    let body = wire::encode_request(&request, &wire::Writing::plain(Dialect::OpenaiChat, &model))?.body;
+    let written = wire::encode_request(&request, &wire::Writing::plain(Dialect::OpenaiChat, &model))?;
+    let body = written.body.joined().clone();
     let inbound = Inbound { dialect: Dialect::OpenaiChat, body, head: Head::local() };
     let whole = match engine.call(inbound).await {
         Ok(Answered::Whole(whole)) => whole,

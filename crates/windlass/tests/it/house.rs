@@ -216,6 +216,11 @@ impl Gateway {
         self.log.lines.lock().unwrap().join("\n")
     }
 
+    /// Its number among the machine's processes.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// SIGKILL.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();

@@ -16,6 +16,8 @@ mod judges_simulators;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod passing;
 #[cfg(test)]
 mod refusals;
