@@ -123,10 +123,10 @@ impl Engine {
             Answered::Whole(whole) => &whole.about,
             Answered::Stream(relay) => &relay.about,
         };
-        let answerer = plan.targets.iter().find(|target| {
+        let asked_of = plan.targets.iter().find(|target| {
             target.provider.name == about.provider && target.id == about.model
         });
-        let dialect = answerer.and_then(|target| target.provider.family.dialect(Dialect::OpenaiResponses).ok());
+        let dialect = asked_of.and_then(|target| target.provider.family.dialect(Dialect::OpenaiResponses).ok());
         if dialect == Some(Dialect::OpenaiResponses) {
             return answered;
         }

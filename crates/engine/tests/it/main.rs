@@ -5,6 +5,10 @@ mod answers;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod staying_up;
