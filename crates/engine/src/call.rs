@@ -10,6 +10,7 @@
 
 mod admit;
 mod attempt;
+mod count;
 mod joined;
 mod outgoing;
 mod permissions;
@@ -31,6 +32,7 @@ use types::{CallId, Dialect, Fault, Moment};
 use wire::Peek;
 
 pub use admit::{Head, Step, Who};
+pub use count::Counted;
 pub(crate) use plan::Plans;
 pub use plan::{Plan, Target};
 pub use record::Settled;
@@ -123,10 +125,12 @@ impl Engine {
             Answered::Whole(whole) => &whole.about,
             Answered::Stream(relay) => &relay.about,
         };
-        let asked_of = plan.targets.iter().find(|target| {
-            target.provider.name == about.provider && target.id == about.model
-        });
-        let dialect = asked_of.and_then(|target| target.provider.family.dialect(Dialect::OpenaiResponses).ok());
+        let asked_of = plan
+            .targets
+            .iter()
+            .find(|target| target.provider.name == about.provider && target.id == about.model);
+        let dialect =
+            asked_of.and_then(|target| target.provider.family.dialect(Dialect::OpenaiResponses).ok());
         if dialect == Some(Dialect::OpenaiResponses) {
             return answered;
         }

@@ -16,7 +16,9 @@ mod runs;
 mod snapshot;
 mod start;
 
-pub use call::{About, Answered, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole};
+pub use call::{
+    About, Answered, Counted, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole,
+};
 pub use chains::{Chains, ChainsError, Offered};
 pub use engine::Engine;
 pub use runs::{NewRun, Run, Seen, stored_chain};

@@ -98,7 +98,8 @@ impl Engine {
     /// Forgets what has been kept for long enough.
     pub(crate) async fn forget_old_responses(&self) {
         let keep = self.config().storage.keep_responses;
-        let before = clock::wall().as_micros().saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX));
+        let before =
+            clock::wall().as_micros().saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX));
         if let Err(error) = self.0.responses.forget(types::Timestamp::from_micros(before)).await {
             telemetry::log::response_not_kept(&error);
         }

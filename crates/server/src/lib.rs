@@ -15,9 +15,10 @@ mod models;
 mod native;
 mod patience;
 mod reply;
-mod room;
 mod responses;
+mod room;
 mod router;
 mod service;
+mod tokens;
 
 pub use listener::{BindError, Server};

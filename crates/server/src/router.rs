@@ -1,24 +1,29 @@
 //! Everything that is not a call: models, health, metrics, the native API.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use engine::Engine;
 use http::header::CONTENT_TYPE;
 use http::{Method, Uri};
 use types::{Code, Dialect, Fault, Kind};
 
-use crate::{health, models, native, reply, responses};
+use crate::{health, models, native, reply, responses, tokens};
 
 /// The router of one engine.
 pub(crate) fn make(engine: Engine) -> Router {
+    let max_body = usize::try_from(engine.config().server.max_body).unwrap_or(usize::MAX);
+    let count = post(tokens::count).layer(DefaultBodyLimit::max(max_body));
     Router::new()
         .route("/v1/models", get(models::list))
         .route("/openai/v1/models", get(models::list))
         .route("/anthropic/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::one))
         .route("/openai/v1/models/{*model}", get(models::one))
+        .route("/v1/messages/count_tokens", count.clone())
+        .route("/anthropic/v1/messages/count_tokens", count)
         .route("/v1/responses/{id}", get(responses::show).delete(responses::forget))
         .route("/openai/v1/responses/{id}", get(responses::show).delete(responses::forget))
         .route("/healthz", get(health::alive))

@@ -147,6 +147,12 @@ impl Http {
         Ok(coding::plain(self.exchange(self.template.form(body)?, connect_by).await?, false))
     }
 
+    /// Asks Anthropic how many tokens a request's input is.
+    pub(crate) async fn count_tokens(&self, body: Bytes, connect_by: Moment) -> Result<Exchange, Fault> {
+        let request = self.template.post("/v1/messages/count_tokens", body)?;
+        Ok(coding::plain(self.exchange(request, connect_by).await?, false))
+    }
+
     /// Asks whether the provider answers at all: `GET` of `path` under the base URL.
     pub async fn probe(&self, path: &str, connect_by: Moment) -> Result<Exchange, Fault> {
         Ok(coding::plain(self.exchange(self.template.get(path)?, connect_by).await?, false))

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use types::{Code, Dialect, Fault, Kind, Quirks};
+use bytes::Bytes;
+use types::{Code, Dialect, Fault, Kind, Moment, Quirks};
 
 use crate::{Exchange, Http, Local, Outgoing, Simulated};
 
@@ -84,6 +85,17 @@ impl Provider {
             Transport::Simulated(simulated) => simulated.send(outgoing).await,
         };
         result.map_err(|fault| fault.with_provider(&*self.name))
+    }
+
+    /// Asks the provider how many tokens a request in Anthropic's dialect is; `None`: it does not know how to.
+    pub async fn count_tokens(&self, body: Bytes, connect_by: Moment) -> Option<Result<Exchange, Fault>> {
+        match (&self.transport, self.family) {
+            (Transport::Http(http), Family::Anthropic) => {
+                let answer = http.count_tokens(body, connect_by).await;
+                Some(answer.map_err(|fault| fault.with_provider(&*self.name)))
+            }
+            _ => None,
+        }
     }
 
     /// Whether its answers are made up.

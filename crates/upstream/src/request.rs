@@ -85,6 +85,15 @@ impl Template {
         Ok(request)
     }
 
+    /// A `POST` of JSON to `endpoint` under the base URL.
+    pub(crate) fn post(&self, endpoint: &str, body: Bytes) -> Result<Ready, Fault> {
+        let mut request = Request::new(Parcel::from(Rope::from(body)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri(format!("{}{endpoint}", self.prefix))?;
+        *request.headers_mut() = self.whole.clone();
+        Ok(request)
+    }
+
     /// A `GET` of `path` under the base URL.
     pub(crate) fn get(&self, endpoint: &str) -> Result<Ready, Fault> {
         let mut request = Request::new(Parcel::default());

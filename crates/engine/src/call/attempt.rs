@@ -23,7 +23,7 @@ use crate::{Engine, ids};
 /// The largest whole answer, in bytes. Streams have no such bound: they are not kept.
 const MAX_ANSWER: usize = 64 << 20;
 /// How much of an error's body is read.
-const MAX_ERROR: usize = 64 << 10;
+pub(super) const MAX_ERROR: usize = 64 << 10;
 
 impl Engine {
     pub(super) async fn attempt(&self, planned: Planned<'_>, tally: &mut Tally) -> Result<Answered, Fault> {
@@ -241,7 +241,7 @@ async fn stream_start(mut exchange: Exchange, mut reader: Reader, about: About) 
 }
 
 /// The whole body, up to `max` bytes.
-async fn collect(body: &mut Body, max: usize) -> Result<Bytes, Fault> {
+pub(super) async fn collect(body: &mut Body, max: usize) -> Result<Bytes, Fault> {
     let mut all = Joined::default();
     while let Some(chunk) = poll_fn(|cx| body.poll_chunk(cx)).await {
         let chunk = chunk?;

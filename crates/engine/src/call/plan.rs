@@ -13,7 +13,7 @@ use types::{Code, Fault, Kind, Money, Price, Usage};
 use upstream::{Provider, clock};
 
 use crate::call::pool::Pool;
-use crate::call::{Admitted, Planned};
+use crate::call::{Admitted, Planned, Who};
 use crate::health::Deployment;
 use crate::snapshot::Snapshot;
 
@@ -100,11 +100,10 @@ impl Plans {
     }
 }
 
-/// Where the call goes, and whether its caller may go there.
-pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
-    let name = &*admitted.parsed.peek.model;
-    let plan = find(&admitted.snapshot, name)?;
-    if let Some(allowed) = &admitted.who.allowed
+/// What `name` means to `who`.
+pub(super) fn named(snapshot: &Snapshot, who: &Who, name: &str) -> Result<Arc<Plan>, Fault> {
+    let plan = find(snapshot, name)?;
+    if let Some(allowed) = &who.allowed
         && !allowed.covers(name, &plan.meaning)
     {
         let message = format!("this key may not use the model `{name}`");
@@ -112,6 +111,12 @@ pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
             .with_param("model")
             .with_hint("ask the operator to add it to the key's `models`"));
     }
+    Ok(plan)
+}
+
+/// Where the call goes, and whether its caller may go there.
+pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
+    let plan = named(&admitted.snapshot, &admitted.who, &admitted.parsed.peek.model)?;
     let head = &admitted.parsed.inbound.head;
     let deadline = head.deadline.map(|wait| admitted.parsed.began + wait);
     let retry = head.step.as_ref().and_then(|step| step.retry);

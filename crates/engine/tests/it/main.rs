@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod counting;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod providers;

@@ -15,14 +15,16 @@ fn ask(body: &Value) -> Inbound {
 async fn a_call_goes_on_from_an_earlier_answer() {
     let vendor = Vendor::start(Answer::json(200, gpt::chat("Bern.", 5, 2))).await.unwrap();
     let house = House::with(&openai("up", &vendor), "").await;
-    let first = json!({ "model": "up/m", "input": "The capital of Switzerland?", "instructions": "Be brief." });
+    let first =
+        json!({ "model": "up/m", "input": "The capital of Switzerland?", "instructions": "Be brief." });
     let answered = whole(house.engine().call(ask(&first)).await.unwrap());
     let body: Value = serde_json::from_slice(&answered.body).unwrap();
     assert_eq!(body["output"][0]["content"][0]["text"], "Bern.");
     let id = body["id"].as_str().unwrap().to_owned();
     drop(vendor.request().await);
 
-    let second = json!({ "model": "up/m", "input": "And of France?", "previous_response_id": id, "stream": false });
+    let second =
+        json!({ "model": "up/m", "input": "And of France?", "previous_response_id": id, "stream": false });
     let answered = whole(house.engine().call(ask(&second)).await.unwrap());
     let sent: Value = serde_json::from_slice(&vendor.request().await.body).unwrap();
     let turns: Vec<_> = sent["messages"].as_array().unwrap().iter().map(|turn| &turn["content"]).collect();
@@ -57,7 +59,10 @@ async fn a_streamed_answer_can_be_gone_on_from_as_soon_as_it_has_ended() {
     drop(text(stream(house.engine().call(ask(&second)).await.unwrap())).await);
     let sent: Value = serde_json::from_slice(&vendor.request().await.body).unwrap();
     let turns: Vec<_> = sent["messages"].as_array().unwrap().iter().map(|turn| &turn["content"]).collect();
-    assert_eq!(turns, [&json!("The capital?"), &last["response"]["output"][0]["content"][0]["text"], &json!("More.")]);
+    assert_eq!(
+        turns,
+        [&json!("The capital?"), &last["response"]["output"][0]["content"][0]["text"], &json!("More.")]
+    );
 }
 
 #[tokio::test]
