@@ -79,10 +79,10 @@ async fn read(
     head.who = Some(engine.identify(&head)?);
     let limits = body::Limits { max: config.server.max_body, idle: config.server.body_timeout };
     let is_coded = coded::of_request(&parts.headers)?;
-    let mut read = body::read(incoming, limits, room).await?;
+    let mut taken = body::read(incoming, limits, room).await?;
     if let Some(coding) = is_coded {
-        read = Box::pin(coded::decode(read, coding, limits, room)).await?;
+        taken = Box::pin(coded::decode(taken, coding, limits, room)).await?;
     }
-    let (body, held) = read;
-    Ok((Inbound { dialect, body, head }, held, coding(&config, &parts.headers)))
+    let (body, place) = taken;
+    Ok((Inbound { dialect, body, head }, place, coding(&config, &parts.headers)))
 }

@@ -101,11 +101,14 @@ mod tests {
         let fault = room.hold(&mut second, COUNTED).await.unwrap_err();
         assert_eq!((fault.code, fault.retry), (Code::Overloaded, Retry::After(COME_BACK)));
         assert!(fault.message.starts_with("1 MB"), "{fault}");
-        let waiting = room.hold(&mut second, 700 << 10);
-        tokio::pin!(waiting);
-        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
-        drop(first);
-        waiting.await.unwrap();
+        {
+            let waiting = room.hold(&mut second, 700 << 10);
+            tokio::pin!(waiting);
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(waiting.as_mut().poll(&mut cx).is_pending());
+            drop(first);
+            waiting.await.unwrap();
+        }
         assert_eq!(second.bytes(), 700 << 10);
     }
 

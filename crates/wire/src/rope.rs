@@ -93,7 +93,7 @@ mod tests {
             Rope::of(["", "one ", "two ", "", "three"].map(|text| Bytes::from_static(text.as_bytes())));
         assert_eq!((rope.pieces().count(), rope.size()), (3, 13));
         assert_eq!(rope, "one two three");
-        assert!(rope != *"one two" && rope != *"one two three four" && rope != *"one twO three");
+        assert!(rope != "one two" && rope != "one two three four" && rope != "one twO three");
         assert_eq!(&rope[..], b"one two three");
         assert_eq!(Rope::default(), "");
     }

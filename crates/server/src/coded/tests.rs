@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 
-fn headers(name: http::HeaderName, values: &[&'static str]) -> HeaderMap {
+fn headers(name: &http::HeaderName, values: &[&'static str]) -> HeaderMap {
     values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
 }
 
@@ -25,7 +25,7 @@ fn a_caller_gets_what_it_likes_best() {
         (&["gzip;q=many"], None),
         (&["gzip;q=2"], None),
     ] {
-        assert_eq!(accepted(&headers(ACCEPT_ENCODING, said)), best, "{said:?}");
+        assert_eq!(accepted(&headers(&ACCEPT_ENCODING, said)), best, "{said:?}");
     }
 }
 
@@ -40,7 +40,7 @@ fn a_body_says_how_it_is_coded() {
         (&["gzip, br"], Err(Code::BadCoding)),
         (&["gzip", "br"], Err(Code::BadCoding)),
     ] {
-        let found = of_request(&headers(CONTENT_ENCODING, said)).map_err(|fault| fault.code);
+        let found = of_request(&headers(&CONTENT_ENCODING, said)).map_err(|fault| fault.code);
         assert_eq!(found, coding, "{said:?}");
     }
 }
@@ -64,7 +64,9 @@ async fn coded_bodies_are_read_and_bombs_are_not() {
             let text = vec![b'x'; size];
             let coded = wire::encode(coding, std::iter::once(&text[..])).unwrap();
             assert_eq!(read(coded.clone(), coding).await, Ok(text.into()), "{coding:?} {size}");
-            assert_eq!(read(coded[..coded.len() - 1].to_vec(), coding).await, Err(Code::BadCoding));
+            let cut = coded[..coded.len() - 1].to_vec();
+            // Nothing at all is an empty body.
+            assert!(cut.is_empty() || read(cut, coding).await == Err(Code::BadCoding));
         }
         let bomb = vec![0; 100 << 20];
         let bomb = wire::encode(coding, std::iter::once(&bomb[..])).unwrap();
@@ -94,9 +96,8 @@ async fn only_what_is_whole_and_gains_leaves_coded() {
             assert_eq!(plain, text(size));
         }
         // Its size is not known: it may be a stream.
-        let open = axum::body::Body::from_stream(futures_util::stream::once(async {
-            Ok::<_, axum::Error>(text(5_000))
-        }));
+        let piece = Ok::<_, axum::Error>(text(5_000));
+        let open = axum::body::Body::from_stream(futures_util::stream::iter([piece]));
         let response = reply(routed(open), coding).await;
         assert!(response.headers().is_empty(), "{response:?}");
     }

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 use testkit::{Answer, Framing, Gate, Vendor, openai};
 use tokio_util::task::TaskTracker;
 use types::{Code, Dialect, Kind};
-use upstream::{Http, Outgoing, clock};
+use upstream::{Endpoints, Http, Outgoing, clock};
 
 use crate::calls::{call, chat, client, next, settings, text};
 
@@ -54,7 +54,12 @@ async fn each_dialect_has_its_path() {
         ("/v1", Dialect::OpenaiEmbeddings, "/v1/embeddings"),
         ("", Dialect::AnthropicMessages, "/v1/messages"),
     ] {
-        let mut exchange = client(&vendor.url(base)).send(Outgoing { dialect, ..call() }).await.unwrap();
+        let mut settings = settings(&vendor.url(base));
+        if dialect == Dialect::AnthropicMessages {
+            settings.endpoints = Endpoints::Anthropic;
+        }
+        let http = Http::new(settings, TaskTracker::new()).unwrap();
+        let mut exchange = http.send(Outgoing { dialect, ..call() }).await.unwrap();
         text(&mut exchange).await;
         assert_eq!(vendor.request().await.path, path);
     }

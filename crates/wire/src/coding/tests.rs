@@ -55,7 +55,7 @@ fn a_bomb_unfolds_no_faster_than_it_is_asked_to() {
     let zeros = vec![0; 1 << 20];
     for coding in ALL {
         let bomb = encode(coding, std::iter::repeat_n(&zeros[..], 32)).unwrap();
-        assert!(bomb.len() < 300_000, "{coding:?}: {}", bomb.len());
+        assert!(bomb.len() < 400_000, "{coding:?}: {}", bomb.len());
         let mut decoder = Decoder::new(coding).unwrap();
         let mut out = vec![0; 4096];
         let (taken, put) = decoder.step(&bomb, &mut out).unwrap();
@@ -80,10 +80,10 @@ fn what_follows_the_end_is_no_part_of_the_body() {
 
 #[test]
 fn windows_are_bounded() {
-    let mut coder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
-    coder.window_log(25).unwrap();
-    coder.write_all(b"text").unwrap();
-    let coded = coder.finish().unwrap();
+    let mut writer = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    writer.window_log(25).unwrap();
+    writer.write_all(b"text").unwrap();
+    let coded = writer.finish().unwrap();
     assert_eq!(decoded(Coding::Zstd, &coded, 100, 1000), Err(Broken(Coding::Zstd)));
 }
 

@@ -1,9 +1,8 @@
 //! Requests for servers that differ from OpenAI: renamed, refused, or left as they are, byte for byte.
 
-use bytes::Bytes;
 use types::quirks::{MaxTokens, ReasoningField, StreamUsage};
 use types::{Code, Dialect, Quirks};
-use wire::{Unsupported, Writing, adapt_request, decode_request, encode_request};
+use wire::{Rope, Unsupported, Writing, adapt_request, decode_request, encode_request};
 
 const ODD: Quirks = Quirks {
     max_tokens: MaxTokens::Old,
@@ -22,7 +21,7 @@ fn writing(quirks: &Quirks, unsupported: Unsupported) -> Writing<'_> {
 }
 
 fn adapted(quirks: &Quirks, body: &str) -> Option<String> {
-    let body = Bytes::copy_from_slice(body.as_bytes());
+    let body = Rope::from(body.to_owned());
     let written = adapt_request(&body, &writing(quirks, Unsupported::Refuse)).unwrap();
     written.map(|written| String::from_utf8(written.body.to_vec()).unwrap())
 }
@@ -52,7 +51,7 @@ fn what_the_server_refuses_is_refused_by_name_or_left_out_and_named() {
         (r#""logit_bias":{"1":2}"#, "logit_bias"),
         (r#""response_format":{"type":"json_schema","json_schema":{"name":"x"}}"#, "response_format"),
     ] {
-        let body = Bytes::from(format!(r#"{{"model":"m","messages":[],{field}}}"#));
+        let body = Rope::from(format!(r#"{{"model":"m","messages":[],{field}}}"#));
         let fault = adapt_request(&body, &writing(&ODD, Unsupported::Refuse)).unwrap_err();
         assert_eq!((fault.code, fault.param.as_deref()), (Code::Unsupported, Some(name)));
         let written = adapt_request(&body, &writing(&ODD, Unsupported::Drop)).unwrap().unwrap();
