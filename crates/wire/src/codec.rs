@@ -8,6 +8,8 @@ use types::{CallId, Code, Dialect, Fault, Kind, Quirks, Timestamp};
 
 use crate::Rope;
 use crate::omission::{Omissions, Unsupported};
+use crate::tape::Tape;
+use crate::text::append;
 use crate::{anthropic, bedrock, gemini, openai, rejection, responses};
 
 /// What an answer says of itself that the provider does not know.
@@ -25,7 +27,8 @@ pub struct AnswerMeta<'a> {
 ///
 /// Fails with `BadUtf8`, `BadJson`, or `BadField` with the path of the field.
 pub fn decode_request(dialect: Dialect, body: &[u8]) -> Result<Request, Fault> {
-    let body = raw_body(body)?;
+    let tape = Tape::of(text_of(body)?)?;
+    let body = tape.root();
     match dialect {
         Dialect::OpenaiChat => openai::request::decode(body),
         Dialect::AnthropicMessages => anthropic::request::decode(body),
@@ -166,12 +169,14 @@ fn within_metadata(name: &str, harmless: &str) -> bool {
 
 /// Reads a whole answer. Fails with `BadAnswer` if it is not one, or with the error that it reports.
 pub fn decode_answer(dialect: Dialect, body: &[u8]) -> Result<Answer, Fault> {
-    let raw = raw_body(body).map_err(|fault| bad_answer(&fault))?;
+    let text = text_of(body).map_err(|fault| bad_answer(&fault))?;
+    let tape = Tape::of(text).map_err(|fault| bad_answer(&fault))?;
+    let raw = tape.root();
     let answer = match dialect {
         Dialect::OpenaiChat => openai::answer::decode(raw),
         Dialect::AnthropicMessages => anthropic::answer::decode(raw),
         Dialect::OpenaiResponses => responses::answer::decode(raw),
-        Dialect::GeminiContent => gemini::answer::decode(raw),
+        Dialect::GeminiContent => gemini::answer::decode(text),
         Dialect::BedrockConverse => bedrock::answer::decode(raw),
         Dialect::OpenaiEmbeddings => return Err(no_chat()),
     };
@@ -187,7 +192,11 @@ pub fn decode_answer(dialect: Dialect, body: &[u8]) -> Result<Answer, Fault> {
 pub fn encode_answer(dialect: Dialect, answer: &Answer, meta: &AnswerMeta<'_>) -> Bytes {
     match dialect {
         Dialect::AnthropicMessages => bytes_of(&anthropic::answer::encode(answer, meta)),
-        Dialect::OpenaiResponses => bytes_of(&responses::answer::encode(answer, meta)),
+        Dialect::OpenaiResponses => {
+            let mut out = BytesMut::with_capacity(1024);
+            responses::answer::encode(answer, meta, &mut out);
+            out.freeze()
+        }
         Dialect::OpenaiChat
         | Dialect::OpenaiEmbeddings
         | Dialect::GeminiContent
@@ -232,18 +241,19 @@ impl StreamEncoder {
     }
 }
 
-/// The body as one JSON value, its syntax checked.
-pub(crate) fn raw_body(body: &[u8]) -> Result<&RawValue, Fault> {
-    let text = std::str::from_utf8(body).map_err(|error| {
+/// The body as text.
+pub(crate) fn text_of(body: &[u8]) -> Result<&str, Fault> {
+    std::str::from_utf8(body).map_err(|error| {
         let at = error.valid_up_to();
         Fault::new(Kind::Parsing, Code::BadUtf8, format!("the body is not valid UTF-8 at byte {at}"))
-    })?;
-    serde_json::from_str(text).map_err(|error| crate::object::broken(&error))
+    })
 }
 
 /// What an encoder made, as bytes. Our own values always serialize.
 fn bytes_of(value: &impl Serialize) -> Bytes {
-    Bytes::from(serde_json::to_vec(value).unwrap_or_default())
+    let mut out = BytesMut::with_capacity(1024);
+    append(value, &mut out);
+    out.freeze()
 }
 
 fn bad_answer(fault: &Fault) -> Fault {

@@ -9,81 +9,82 @@ use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 use types::{Code, Fault};
 
-use crate::object::{is_null, kind_of, members};
+use crate::tape::Json;
 
 /// Fields that have no word in the vocabulary: path and raw JSON.
 pub(crate) type Extra = Vec<(String, Box<RawValue>)>;
 
 /// An object whose fields have not all been asked for yet.
 pub(crate) struct Fields<'a> {
-    path: String,
-    left: Vec<(Cow<'a, str>, &'a RawValue)>,
+    object: Json<'a>,
+    left: Vec<(Cow<'a, str>, Json<'a>)>,
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of the object that stands at `path` (empty for the whole body).
-    pub(crate) fn of(path: impl Into<String>, value: &'a RawValue) -> Result<Self, Fault> {
-        let path = path.into();
-        if !value.get().starts_with('{') {
+    /// The fields of an object.
+    pub(crate) fn of(object: Json<'a>) -> Result<Self, Fault> {
+        if object.first() != b'{' {
+            let path = object.path();
             let place = if path.is_empty() { "the body" } else { &path };
-            return Err(bad(&path, format!("{place} must be an object, not {}", kind_of(value))));
+            return Err(bad(&path, format!("{place} must be an object, not {}", object.kind())));
         }
-        let mut left: Vec<(Cow<'a, str>, &'a RawValue)> = Vec::new();
-        let mut twice = None;
-        members(value.get(), |member| {
-            if left.iter().any(|(key, _)| *key == member.key) {
-                twice.get_or_insert_with(|| member.key.clone().into_owned());
-            }
-            left.push((member.key, member.value));
-            Ok(())
-        })?;
-        let fields = Self { path, left };
-        match twice {
-            Some(key) => {
+        let mut fields = Self { object, left: Vec::with_capacity(8) };
+        for (key, value) in object.members() {
+            let key = key.text().ok_or_else(|| unreadable(key))?;
+            if fields.left.iter().any(|(known, _)| *known == key) {
                 let place = fields.path_of(&key);
-                Err(bad(&place, format!("`{place}` stands twice")))
+                return Err(bad(&place, format!("`{place}` stands twice")));
             }
-            None => Ok(fields),
+            fields.left.push((key, value));
         }
+        Ok(fields)
     }
 
     /// The path of one of the fields.
     pub(crate) fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        let path = self.object.path();
+        if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
     }
 
     /// The field's value, unless it is absent or `null`.
-    pub(crate) fn take(&mut self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<Json<'a>> {
         let place = self.left.iter().position(|(key, _)| key == name)?;
         let (_, value) = self.left.swap_remove(place);
-        (!is_null(value)).then_some(value)
+        (!value.is_null()).then_some(value)
+    }
+
+    /// [`Self::take`] for [`Self::required`].
+    #[expect(clippy::unnecessary_wraps, reason = "like those that can fail")]
+    pub(crate) fn value(&mut self, name: &str) -> Result<Option<Json<'a>>, Fault> {
+        Ok(self.take(name))
     }
 
     fn take_as<T>(
         &mut self,
         name: &str,
         wanted: &str,
-        read: impl FnOnce(&'a str) -> Option<T>,
+        read: impl FnOnce(Json<'a>) -> Option<T>,
     ) -> Result<Option<T>, Fault> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let read = read(value.get());
+        let read = read(value);
         if read.is_none() {
             let place = self.path_of(name);
-            return Err(bad(&place, format!("`{place}` must be {wanted}, not {}", kind_of(value))));
+            return Err(bad(&place, format!("`{place}` must be {wanted}, not {}", value.kind())));
         }
         Ok(read)
     }
 
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Fault> {
-        self.take_as(name, "a string", |raw| serde_json::from_str(raw).ok())
+        self.take_as(name, "a string", |value| Some(value.text()?.into_owned()))
     }
 
     pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, Fault> {
-        self.take_as(name, "true or false", |raw| serde_json::from_str(raw).ok())
+        self.take_as(name, "true or false", |value| serde_json::from_str(value.get()).ok())
     }
 
     pub(crate) fn count(&mut self, name: &str) -> Result<Option<u64>, Fault> {
-        self.take_as(name, "a whole number, at least 0", |raw| {
+        self.take_as(name, "a whole number, at least 0", |value| {
+            let raw = value.get();
             let whole = raw.split_once('.').map_or(raw, |(whole, rest)| {
                 if rest.bytes().all(|digit| digit == b'0') { whole } else { raw }
             });
@@ -92,31 +93,27 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn integer(&mut self, name: &str) -> Result<Option<i64>, Fault> {
-        self.take_as(name, "a whole number", |raw| serde_json::from_str(raw).ok())
+        self.take_as(name, "a whole number", |value| serde_json::from_str(value.get()).ok())
     }
 
     pub(crate) fn number(&mut self, name: &str) -> Result<Option<Number>, Fault> {
-        self.take_as(name, "a number", |raw| serde_json::from_str(raw).ok())
+        self.take_as(name, "a number", |value| serde_json::from_str(value.get()).ok())
     }
 
     /// Any JSON. Fails where a [`Value`] cannot hold it: nested too deeply, or a number out of range.
     pub(crate) fn json(&mut self, name: &str) -> Result<Option<Value>, Fault> {
-        self.take_as(name, "JSON of sensible depth with numbers in range", |raw| {
-            serde_json::from_str(raw).ok()
+        self.take_as(name, "JSON of sensible depth with numbers in range", |value| {
+            serde_json::from_str(value.get()).ok()
         })
     }
 
     pub(crate) fn object(&mut self, name: &str) -> Result<Option<Fields<'a>>, Fault> {
-        let path = self.path_of(name);
-        self.take(name).map(|value| Fields::of(path, value)).transpose()
+        self.take(name).map(Fields::of).transpose()
     }
 
-    /// The items of an array, each with its path.
-    pub(crate) fn items(&mut self, name: &str) -> Result<Option<Vec<(String, &'a RawValue)>>, Fault> {
-        let path = self.path_of(name);
-        let items: Option<Vec<&RawValue>> =
-            self.take_as(name, "an array", |raw| serde_json::from_str(raw).ok())?;
-        Ok(items.map(|items| numbered(&path, items)))
+    /// The items of an array.
+    pub(crate) fn items(&mut self, name: &str) -> Result<Option<Vec<Json<'a>>>, Fault> {
+        self.take_as(name, "an array", |value| (value.first() == b'[').then(|| value.items().collect()))
     }
 
     /// The field, which must be there.
@@ -141,24 +138,34 @@ impl<'a> Fields<'a> {
 
     /// What nobody asked for stays behind.
     pub(crate) fn rest(self, extra: &mut Extra) {
-        let Self { path, left } = self;
-        for (key, value) in left {
-            if !is_null(value) {
-                let name = if path.is_empty() { key.into_owned() } else { format!("{path}.{key}") };
-                extra.push((name, value.to_owned()));
+        for (key, value) in &self.left {
+            if !value.is_null() {
+                extra.push((self.path_of(key), value.boxed()));
             }
         }
     }
 }
 
-/// The items with their paths.
-pub(crate) fn numbered<'a>(path: &str, items: Vec<&'a RawValue>) -> Vec<(String, &'a RawValue)> {
-    items.into_iter().enumerate().map(|(place, item)| (format!("{path}[{place}]"), item)).collect()
+/// A key with an escape that is no character.
+fn unreadable(key: Json<'_>) -> Fault {
+    let read = serde_json::from_str::<String>(key.get());
+    read.err().map_or_else(|| Fault::internal("a key cannot be read"), |error| crate::object::broken(&error))
 }
 
 /// A field that does not make sense.
 pub(crate) fn bad(param: &str, message: impl Into<String>) -> Fault {
     Fault::invalid(Code::BadField, param, message)
+}
+
+/// [`bad`] for a value that should be something else: `` `stop[1]` must be a string ``.
+pub(crate) fn wrong(value: Json<'_>, what: &str) -> Fault {
+    let path = value.path();
+    bad(&path, format!("`{path}` {what}"))
+}
+
+/// A string that stands in an array.
+pub(crate) fn text_item(item: Json<'_>) -> Result<String, Fault> {
+    item.text().map(Cow::into_owned).ok_or_else(|| wrong(item, "must be a string"))
 }
 
 /// A field that the target's dialect cannot express.
@@ -176,18 +183,17 @@ pub(crate) fn unsupported_in(param: &str, what: &str, target: &str) -> Fault {
 /// A string, or an array of something else.
 pub(crate) enum TextOr<'a> {
     Text(String),
-    Items(Vec<(String, &'a RawValue)>),
+    Items(Vec<Json<'a>>),
 }
 
 /// Content: a string or an array of parts.
-pub(crate) fn text_or_items<'a>(path: &str, value: &'a RawValue) -> Result<TextOr<'a>, Fault> {
-    let wrong = || bad(path, format!("`{path}` must be a string or an array, not {}", kind_of(value)));
-    match value.get().as_bytes().first() {
-        Some(b'"') => serde_json::from_str(value.get()).map(TextOr::Text).map_err(|_| wrong()),
-        Some(b'[') => {
-            let items = serde_json::from_str(value.get()).map_err(|_| wrong())?;
-            Ok(TextOr::Items(numbered(path, items)))
+pub(crate) fn text_or_items(value: Json<'_>) -> Result<TextOr<'_>, Fault> {
+    match (value.first(), value.text()) {
+        (b'[', _) => Ok(TextOr::Items(value.items().collect())),
+        (_, Some(text)) => Ok(TextOr::Text(text.into_owned())),
+        (_, None) => {
+            let path = value.path();
+            Err(bad(&path, format!("`{path}` must be a string or an array, not {}", value.kind())))
         }
-        _ => Err(wrong()),
     }
 }

@@ -28,6 +28,8 @@ mod said;
 mod scan;
 mod splice;
 mod sse;
+mod tape;
+mod text;
 mod watch;
 mod whole;
 

@@ -63,6 +63,13 @@ fn scanned<'a>(
     Ok(verdict)
 }
 
+/// Whether a text is a JSON object.
+pub(crate) fn is_object(text: &str) -> bool {
+    look(text, |_| Ok(())).is_ok()
+        // Of a key the scan wants to know what it says.
+        || text.starts_with('{') && serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
 /// Calls `on` for each member of the object that `text` is. Broken syntax anywhere is reported before
 /// anything that `on` found wrong.
 pub(crate) fn members<'a>(

@@ -4,6 +4,7 @@ pub(crate) mod adapt;
 pub(crate) mod answer;
 pub(crate) mod chunk;
 pub(crate) mod embeddings;
+pub(crate) mod fieldwise;
 pub(crate) mod message;
 pub(crate) mod request;
 pub(crate) mod request_out;

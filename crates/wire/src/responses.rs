@@ -14,6 +14,7 @@ mod content;
 mod frame;
 mod input;
 mod item;
+mod item_out;
 pub(crate) mod request;
 pub(crate) mod request_out;
 mod slot;

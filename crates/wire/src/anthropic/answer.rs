@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use types::chat::{Answer, Choice, Part, Stop};
 use types::{Fault, Usage};
@@ -11,14 +10,15 @@ use super::block::{Block, content, input};
 use super::stream::stop_of;
 use super::usage::{Figures, usage_json};
 use crate::AnswerMeta;
-use crate::fields::{Extra, Fields, bad};
+use crate::fields::{Extra, Fields};
 use crate::piece::Str;
+use crate::tape::Json;
+use crate::text::Raw;
 
 /// Reads an answer. Fields that have no word in the vocabulary are passed over.
-pub(crate) fn decode(body: &RawValue) -> Result<Answer, Fault> {
-    let mut fields = Fields::of("", body)?;
-    let value = fields.take("content").ok_or_else(|| bad("content", "`content` is missing"))?;
-    let parts = content("content", value, &mut Extra::new())?;
+pub(crate) fn decode(body: Json<'_>) -> Result<Answer, Fault> {
+    let mut fields = Fields::of(body)?;
+    let parts = content(fields.required("content", Fields::value)?, &mut Extra::new())?;
     let (reason, sequence) = (fields.text("stop_reason")?, fields.text("stop_sequence")?);
     let stop = reason
         .map_or(Stop::End, |reason| stop_of(&reason, sequence.map(|sequence| Str(Cow::Owned(sequence)))));
@@ -30,7 +30,7 @@ pub(crate) fn decode(body: &RawValue) -> Result<Answer, Fault> {
     })
 }
 
-fn usage_of(usage: &RawValue) -> Option<Usage> {
+fn usage_of(usage: Json<'_>) -> Option<Usage> {
     let figures = Figures::deserialize(&mut serde_json::Deserializer::from_str(usage.get()));
     figures.ok().map(Figures::to_usage)
 }
@@ -83,10 +83,8 @@ fn block(part: &Part) -> Option<Block<'_>> {
         }
         Part::HiddenThinking { data } => Block::RedactedThinking { data },
         Part::ToolCall { id, name, arguments } => {
-            let input = input(arguments).or_else(|| {
-                let kept = serde_json::json!({ INVALID: arguments }).to_string();
-                RawValue::from_string(kept).ok().map(Cow::Owned)
-            })?;
+            let input = input(arguments)
+                .or_else(|| Some(Raw(Cow::Owned(serde_json::json!({ INVALID: arguments }).to_string()))))?;
             Block::ToolUse { id, name, input, cache_control: None }
         }
         Part::Image(_)

@@ -3,42 +3,44 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use types::Fault;
 use types::chat::{Document, Image, Part, Source as Place};
 
 use crate::fields::{Extra, Fields, TextOr, text_or_items};
+use crate::object::is_object;
+use crate::tape::Json;
+use crate::text::Raw;
 
 /// Reads content: a string or blocks.
-pub(crate) fn content(path: &str, value: &RawValue, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
-    match text_or_items(path, value)? {
+pub(crate) fn content(value: Json<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
+    match text_or_items(value)? {
         TextOr::Text(text) => Ok(vec![Part::Text { text }]),
         TextOr::Items(items) => {
             let mut parts = Vec::with_capacity(items.len());
-            for (path, item) in items {
-                part(&path, item, &mut parts, extra)?;
+            for item in items {
+                part(item, &mut parts, extra)?;
             }
             Ok(parts)
         }
     }
 }
 
-fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
-    let mut fields = Fields::of(path, item)?;
+fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
+    let mut fields = Fields::of(item)?;
     let kind = fields.required("type", Fields::text)?;
     let part = match kind.as_str() {
         "text" => Part::Text { text: fields.required("text", Fields::text)? },
         "image" => {
             let Some(image) = image(&mut fields)? else {
-                extra.push((format!("{path}.source"), item.to_owned()));
+                extra.push((format!("{}.source", item.path()), item.boxed()));
                 return Ok(());
             };
             Part::Image(image)
         }
         "document" => {
             let Some(document) = document(&mut fields, extra)? else {
-                extra.push((format!("{path}.source"), item.to_owned()));
+                extra.push((format!("{}.source", item.path()), item.boxed()));
                 return Ok(());
             };
             Part::Document(document)
@@ -52,9 +54,8 @@ fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> 
             }
         }
         "tool_result" => {
-            let place = fields.path_of("content");
             let parts = match fields.take("content") {
-                Some(value) => content(&place, value, extra)?,
+                Some(value) => content(value, extra)?,
                 None => Vec::new(),
             };
             Part::ToolResult {
@@ -69,7 +70,7 @@ fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> 
         },
         "redacted_thinking" => Part::HiddenThinking { data: fields.required("data", Fields::text)? },
         _ => {
-            extra.push((format!("{path}.{kind}"), item.to_owned()));
+            extra.push((format!("{}.{kind}", item.path()), item.boxed()));
             return Ok(());
         }
     };
@@ -154,7 +155,7 @@ pub(crate) enum Block<'a> {
     ToolUse {
         id: &'a str,
         name: &'a str,
-        input: Cow<'a, RawValue>,
+        input: Raw<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<&'a Value>,
     },
@@ -225,9 +226,8 @@ pub(crate) fn document_block(document: &Document) -> Block<'_> {
 
 /// The arguments as the JSON object that they must be here, every number as it was written; `None` if they
 /// are no object.
-pub(crate) fn input(arguments: &str) -> Option<Cow<'_, RawValue>> {
+pub(crate) fn input(arguments: &str) -> Option<Raw<'_>> {
     let arguments = arguments.trim_ascii();
     let text = if arguments.is_empty() { "{}" } else { arguments };
-    let value: &RawValue = serde_json::from_str(text).ok()?;
-    value.get().starts_with('{').then_some(Cow::Borrowed(value))
+    is_object(text).then_some(Raw(Cow::Borrowed(text)))
 }

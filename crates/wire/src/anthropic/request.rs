@@ -6,23 +6,24 @@ use types::Fault;
 use types::chat::{Format, Message, Part, Reasoning, Request, Role, Tool, ToolChoice};
 
 use super::block::content;
-use crate::fields::{Extra, Fields, bad};
+use crate::fields::{Extra, Fields, bad, text_item};
+use crate::tape::Json;
 
 /// Reads a request. What it says beyond the vocabulary is in [`Request::extra`], by path.
-pub(crate) fn decode(body: &RawValue) -> Result<Request, Fault> {
-    let mut fields = Fields::of("", body)?;
+pub(crate) fn decode(body: Json<'_>) -> Result<Request, Fault> {
+    let mut fields = Fields::of(body)?;
     let mut extra = Extra::new();
     let mut messages = Vec::new();
     if let Some(system) = fields.take("system") {
-        let parts = content("system", system, &mut extra)?;
+        let parts = content(system, &mut extra)?;
         messages.push(Message { role: Role::System, parts, name: None });
     }
-    for (path, item) in fields.required("messages", Fields::items)? {
-        turn(&path, item, &mut messages, &mut extra)?;
+    for item in fields.required("messages", Fields::items)? {
+        turn(item, &mut messages, &mut extra)?;
     }
     let mut tools = Vec::new();
-    for (path, item) in fields.items("tools")?.unwrap_or_default() {
-        tools.extend(tool(&path, item, &mut extra)?);
+    for item in fields.items("tools")?.unwrap_or_default() {
+        tools.extend(tool(item, &mut extra)?);
     }
     let (tool_choice, parallel_tool_calls) = choice(&mut fields)?;
     let (reasoning, format) = shape(&mut fields, &mut extra)?;
@@ -42,7 +43,7 @@ pub(crate) fn decode(body: &RawValue) -> Result<Request, Fault> {
         seed: None,
         choices: None,
         logprobs: None,
-        stop: stop.into_iter().map(|(path, item)| text_item(&path, item)).collect::<Result<_, _>>()?,
+        stop: stop.into_iter().map(text_item).collect::<Result<_, _>>()?,
         format,
         reasoning,
         stream: fields.flag("stream")?.unwrap_or_default(),
@@ -59,13 +60,9 @@ pub(crate) fn decode(body: &RawValue) -> Result<Request, Fault> {
     Ok(request)
 }
 
-fn text_item(path: &str, item: &RawValue) -> Result<String, Fault> {
-    serde_json::from_str(item.get()).map_err(|_| bad(path, format!("`{path}` must be a string")))
-}
-
 /// Reads a turn. Tool results, which stand in the user's turn here, become turns of their own.
-fn turn(path: &str, item: &RawValue, out: &mut Vec<Message>, extra: &mut Extra) -> Result<(), Fault> {
-    let mut fields = Fields::of(path, item)?;
+fn turn(item: Json<'_>, out: &mut Vec<Message>, extra: &mut Extra) -> Result<(), Fault> {
+    let mut fields = Fields::of(item)?;
     let role = match &*fields.required("role", Fields::text)? {
         "user" => Role::User,
         "assistant" => Role::Assistant,
@@ -75,9 +72,7 @@ fn turn(path: &str, item: &RawValue, out: &mut Vec<Message>, extra: &mut Extra) 
             return Err(bad(&place, format!("`{place}` must be user, assistant or system")));
         }
     };
-    let place = fields.path_of("content");
-    let value = fields.take("content").ok_or_else(|| bad(&place, format!("`{place}` is missing")))?;
-    let parts = content(&place, value, extra)?;
+    let parts = content(fields.required("content", Fields::value)?, extra)?;
     fields.rest(extra);
     if role != Role::User || parts.is_empty() {
         out.push(Message { role, parts, name: None });
@@ -100,11 +95,11 @@ fn turn(path: &str, item: &RawValue, out: &mut Vec<Message>, extra: &mut Extra) 
     Ok(())
 }
 
-fn tool(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Option<Tool>, Fault> {
-    let mut fields = Fields::of(path, item)?;
+fn tool(item: Json<'_>, extra: &mut Extra) -> Result<Option<Tool>, Fault> {
+    let mut fields = Fields::of(item)?;
     let kind = fields.text("type")?;
     if let Some(kind) = kind.filter(|kind| kind != "custom") {
-        extra.push((format!("{path}.{kind}"), item.to_owned()));
+        extra.push((format!("{}.{kind}", item.path()), item.boxed()));
         return Ok(None);
     }
     let tool = Tool {

@@ -27,7 +27,7 @@ pub(crate) struct Body<'a> {
     system: Vec<Block<'a>>,
     messages: Vec<Turn<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Value>,
+    tools: Vec<ToolBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,7 +104,7 @@ pub(crate) fn encode<'a>(
         max_tokens,
         system,
         messages,
-        tools: request.tools.iter().map(tool_json).collect(),
+        tools: request.tools.iter().map(tool_body).collect(),
         tool_choice: choice_json(request),
         temperature,
         top_p: request.top_p.as_ref(),
@@ -183,18 +183,27 @@ fn results<'a>(path: &str, parts: &'a [Part], omit: &mut Omissions) -> Result<Ve
     Ok(out)
 }
 
-fn tool_json(tool: &Tool) -> Value {
-    let mut json = json!({ "name": tool.name, "input_schema": tool.parameters });
-    if let Some(description) = &tool.description {
-        json["description"] = json!(description);
+/// A tool as it is written.
+#[derive(Debug, Serialize)]
+struct ToolBody<'a> {
+    name: &'a str,
+    input_schema: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    strict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<&'a Value>,
+}
+
+fn tool_body(tool: &Tool) -> ToolBody<'_> {
+    ToolBody {
+        name: &tool.name,
+        input_schema: &tool.parameters,
+        description: tool.description.as_deref(),
+        strict: tool.strict == Some(true),
+        cache_control: tool.cache.as_ref(),
     }
-    if tool.strict == Some(true) {
-        json["strict"] = json!(true);
-    }
-    if let Some(cache) = &tool.cache {
-        json["cache_control"] = cache.clone();
-    }
-    json
 }
 
 fn choice_json(request: &Request) -> Option<Value> {

@@ -4,6 +4,7 @@
 //! open is written as it comes, those behind it wait until it has ended.
 
 use bytes::{BufMut, BytesMut};
+use serde::Serialize;
 use serde_json::{Value, json};
 use types::chat::{Event, Stop};
 use types::{CallId, Dialect, Usage};
@@ -11,6 +12,7 @@ use types::{CallId, Dialect, Usage};
 use super::answer::{reason, sequence};
 use super::usage::usage_json;
 use crate::AnswerMeta;
+use crate::text::append;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -80,11 +82,11 @@ impl Writer {
             }
             Event::Thinking { choice: 0, text } => {
                 self.thinking(out);
-                self.delta(&json!({ "type": "thinking_delta", "thinking": text }), out);
+                self.delta(&Delta::Thinking { thinking: text }, out);
             }
             Event::ThinkingSignature { choice: 0, signature } => {
                 self.thinking(out);
-                self.delta(&json!({ "type": "signature_delta", "signature": signature }), out);
+                self.delta(&Delta::Signature { signature }, out);
             }
             Event::HiddenThinking { choice: 0, data } => {
                 self.close(out);
@@ -143,7 +145,7 @@ impl Writer {
             self.start(&json!({ "type": "text", "text": "" }), out);
             self.open = Some(Kind::Text);
         }
-        self.delta(&json!({ "type": "text_delta", "text": text }), out);
+        self.delta(&Delta::Text { text }, out);
     }
 
     fn thinking(&mut self, out: &mut BytesMut) {
@@ -166,7 +168,7 @@ impl Writer {
 
     fn arguments(&mut self, call: u32, json: &str, out: &mut BytesMut) {
         if self.open == Some(Kind::Tool(call)) {
-            self.delta(&json!({ "type": "input_json_delta", "partial_json": json }), out);
+            self.delta(&Delta::InputJson { partial_json: json }, out);
         } else if let Some(tool) = self.waiting.iter_mut().find(|tool| tool.call == call) {
             tool.json.push_str(json);
         }
@@ -180,7 +182,7 @@ impl Writer {
         }
         for Waiting { call, id, name, json } in std::mem::take(&mut self.waiting) {
             self.tool(call, &id, &name, out);
-            self.delta(&json!({ "type": "input_json_delta", "partial_json": json }), out);
+            self.delta(&Delta::InputJson { partial_json: &json }, out);
             self.open = None;
             self.stop_block(out);
         }
@@ -192,9 +194,9 @@ impl Writer {
         write("content_block_start", &event, out);
     }
 
-    fn delta(&mut self, delta: &Value, out: &mut BytesMut) {
-        let event =
-            json!({ "type": "content_block_delta", "index": self.blocks.saturating_sub(1), "delta": delta });
+    fn delta(&mut self, delta: &Delta<'_>, out: &mut BytesMut) {
+        let kind = "content_block_delta";
+        let event = BlockDelta { kind, index: self.blocks.saturating_sub(1), delta };
         write("content_block_delta", &event, out);
     }
 
@@ -216,6 +218,32 @@ impl Writer {
     }
 }
 
-fn write(name: &str, event: &Value, out: &mut BytesMut) {
-    out.put_slice(format!("event: {name}\ndata: {event}\n\n").as_bytes());
+fn write(name: &str, event: &impl Serialize, out: &mut BytesMut) {
+    for piece in ["event: ", name, "\ndata: "] {
+        out.put_slice(piece.as_bytes());
+    }
+    append(event, out);
+    out.put_slice(b"\n\n");
+}
+
+/// A piece of a block, the event that comes most often.
+#[derive(Serialize)]
+struct BlockDelta<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    index: u32,
+    delta: &'a Delta<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type")]
+enum Delta<'a> {
+    #[serde(rename = "text_delta")]
+    Text { text: &'a str },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: &'a str },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: &'a str },
+    #[serde(rename = "input_json_delta")]
+    InputJson { partial_json: &'a str },
 }

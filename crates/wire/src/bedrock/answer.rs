@@ -1,25 +1,24 @@
 //! Reads a whole answer in Bedrock's dialect.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use types::Fault;
 use types::chat::{Answer, Choice, Part};
 
 use super::stream::stop_of;
 use super::usage::Figures;
-use crate::fields::{Fields, bad};
+use crate::fields::Fields;
+use crate::tape::Json;
 
 /// Reads an answer. Fields that have no word in the vocabulary are passed over. The dialect gives answers no id
 /// (a header has it) and does not name the model.
-pub(crate) fn decode(body: &RawValue) -> Result<Answer, Fault> {
-    let mut fields = Fields::of("", body)?;
+pub(crate) fn decode(body: Json<'_>) -> Result<Answer, Fault> {
+    let mut fields = Fields::of(body)?;
     let mut output = fields.required("output", Fields::object)?;
     let mut message = output.required("message", Fields::object)?;
-    let place = message.path_of("content");
-    let items = message.items("content")?.ok_or_else(|| bad(&place, format!("`{place}` is missing")))?;
+    let items = message.required("content", Fields::items)?;
     let mut parts = Vec::with_capacity(items.len());
-    for (path, item) in items {
-        part(path, item, &mut parts)?;
+    for item in items {
+        part(item, &mut parts)?;
     }
     let sequence = match fields.object("additionalModelResponseFields")? {
         Some(mut more) => more.text("stop_sequence")?,
@@ -38,8 +37,8 @@ pub(crate) fn decode(body: &RawValue) -> Result<Answer, Fault> {
     })
 }
 
-fn part(path: String, item: &RawValue, out: &mut Vec<Part>) -> Result<(), Fault> {
-    let mut fields = Fields::of(path, item)?;
+fn part(item: Json<'_>, out: &mut Vec<Part>) -> Result<(), Fault> {
+    let mut fields = Fields::of(item)?;
     if let Some(text) = fields.text("text")? {
         out.push(Part::Text { text });
     } else if let Some(mut tool) = fields.object("toolUse")? {
@@ -63,8 +62,8 @@ fn part(path: String, item: &RawValue, out: &mut Vec<Part>) -> Result<(), Fault>
         }
     } else if let Some(mut cited) = fields.object("citationsContent")? {
         // The text; what it is cited from has no word.
-        for (path, item) in cited.items("content")?.unwrap_or_default() {
-            let text = Fields::of(path, item)?.text("text")?;
+        for item in cited.items("content")?.unwrap_or_default() {
+            let text = Fields::of(item)?.text("text")?;
             out.extend(text.map(|text| Part::Text { text }));
         }
     }

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use types::Fault;
 use types::chat::{Document as Paper, Image, Part, Source as Place};
 
 use crate::omission::Omissions;
+use crate::text::Raw;
 
 /// A block as it is written. Blocks are told apart by their one key.
 #[derive(Debug, Serialize)]
@@ -55,7 +55,7 @@ pub(crate) struct ToolUse<'a> {
     #[serde(rename = "toolUseId")]
     pub(crate) id: &'a str,
     pub(crate) name: &'a str,
-    pub(crate) input: Cow<'a, RawValue>,
+    pub(crate) input: Raw<'a>,
 }
 
 #[derive(Debug, Serialize)]

@@ -33,7 +33,7 @@ pub(crate) struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     inference_config: Option<Inference<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_config: Option<Value>,
+    tool_config: Option<ToolConfig<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_config: Option<Value>,
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -211,7 +211,11 @@ fn results<'a>(
     Ok((out, last))
 }
 
-fn tool_config(request: &Request, extra: &Extra, omit: &mut Omissions) -> Result<Option<Value>, Fault> {
+fn tool_config<'a>(
+    request: &'a Request,
+    extra: &Extra,
+    omit: &mut Omissions,
+) -> Result<Option<ToolConfig<'a>>, Fault> {
     if request.tools.is_empty() {
         return Ok(None);
     }
@@ -230,25 +234,49 @@ fn tool_config(request: &Request, extra: &Extra, omit: &mut Omissions) -> Result
             None
         }
     };
-    let mut config = json!({ "tools": request.tools.iter().flat_map(tool_json).collect::<Vec<_>>() });
-    if let Some(choice) = choice {
-        config["toolChoice"] = choice;
-    }
-    Ok(Some(config))
+    let tools = request.tools.iter().flat_map(tool_items).collect();
+    Ok(Some(ToolConfig { tools, tool_choice: choice }))
+}
+
+/// The tools as they are written.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolConfig<'a> {
+    tools: Vec<ToolItem<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Value>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum ToolItem<'a> {
+    #[serde(rename_all = "camelCase")]
+    ToolSpec {
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<&'a str>,
+        input_schema: Schema<'a>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        strict: bool,
+    },
+    CachePoint(CachePoint<'a>),
+}
+
+#[derive(Debug, Serialize)]
+struct Schema<'a> {
+    json: &'a Value,
 }
 
 /// The tool, and the cache marker that stood on it.
-fn tool_json(tool: &Tool) -> impl Iterator<Item = Value> + '_ {
-    let mut json = json!({ "name": tool.name });
-    if let Some(description) = tool.description.as_ref().filter(|description| !description.is_empty()) {
-        json["description"] = json!(description);
-    }
-    json["inputSchema"] = json!({ "json": tool.parameters });
-    if tool.strict == Some(true) {
-        json["strict"] = json!(true);
-    }
-    let marker = tool.cache.as_ref().map(|marker| json!({ "cachePoint": CachePoint::of(marker) }));
-    std::iter::once(json!({ "toolSpec": json })).chain(marker)
+fn tool_items(tool: &Tool) -> impl Iterator<Item = ToolItem<'_>> {
+    let spec = ToolItem::ToolSpec {
+        name: &tool.name,
+        description: tool.description.as_deref().filter(|description| !description.is_empty()),
+        input_schema: Schema { json: &tool.parameters },
+        strict: tool.strict == Some(true),
+    };
+    let marker = tool.cache.as_ref().map(|marker| ToolItem::CachePoint(CachePoint::of(marker)));
+    std::iter::once(spec).chain(marker)
 }
 
 fn output_config(format: &Format, omit: &mut Omissions) -> Result<Option<Value>, Fault> {

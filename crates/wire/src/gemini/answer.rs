@@ -2,7 +2,6 @@
 //!
 //! An image that the model made has no word in the answers of any caller's dialect and is passed over.
 
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use types::Fault;
 use types::chat::{Answer, Choice, Part, Stop};
@@ -16,8 +15,8 @@ use crate::said::Said;
 
 /// Reads the answer. Fails with `ContentFiltered` where the prompt was refused, and with the error that the
 /// answer reports.
-pub(crate) fn decode(body: &RawValue) -> Result<Answer, Fault> {
-    let chunk: Chunk<'_, Str<'_>> = serde_json::from_str(body.get()).map_err(|error| broken(&error))?;
+pub(crate) fn decode(body: &str) -> Result<Answer, Fault> {
+    let chunk: Chunk<'_, Str<'_>> = serde_json::from_str(body).map_err(|error| broken(&error))?;
     let mut reader = Reader::default();
     let mut whole = Whole::default();
     reader.chunk(chunk, |said| whole.add(said));

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
+
+use crate::text::Raw;
 
 /// One part: one of the optional fields, and what stands beside it.
 #[derive(Debug, Default, Serialize)]
@@ -48,7 +49,7 @@ pub(super) struct FunctionCall<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     pub(super) id: &'a str,
     pub(super) name: &'a str,
-    pub(super) args: Cow<'a, RawValue>,
+    pub(super) args: Raw<'a>,
 }
 
 /// What a tool gave back.

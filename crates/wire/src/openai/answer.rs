@@ -1,7 +1,6 @@
 //! Reads and writes a whole chat completion.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use types::chat::{Answer, Choice, Stop};
 use types::{Fault, Usage};
@@ -11,13 +10,14 @@ use super::stream::stop_of;
 use super::usage::{Figures, usage_json};
 use crate::AnswerMeta;
 use crate::fields::{Extra, Fields};
+use crate::tape::Json;
 
 /// Reads an answer. Fields that have no word in the vocabulary are passed over.
-pub(crate) fn decode(body: &RawValue) -> Result<Answer, Fault> {
-    let mut fields = Fields::of("", body)?;
+pub(crate) fn decode(body: Json<'_>) -> Result<Answer, Fault> {
+    let mut fields = Fields::of(body)?;
     let mut choices = Vec::new();
-    for (path, item) in fields.required("choices", Fields::items)? {
-        let mut choice = Fields::of(path, item)?;
+    for item in fields.required("choices", Fields::items)? {
+        let mut choice = Fields::of(item)?;
         let mut message = choice.required("message", Fields::object)?;
         let reason = choice.text("finish_reason")?;
         choices.push(Choice {
@@ -34,7 +34,7 @@ pub(crate) fn decode(body: &RawValue) -> Result<Answer, Fault> {
     })
 }
 
-fn usage_of(usage: &RawValue) -> Option<Usage> {
+fn usage_of(usage: Json<'_>) -> Option<Usage> {
     let figures = Figures::deserialize(&mut serde_json::Deserializer::from_str(usage.get()));
     figures.ok().map(|figures| figures.to_usage())
 }

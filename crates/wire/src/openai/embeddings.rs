@@ -3,12 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use types::Fault;
 
-use crate::codec::raw_body;
-use crate::fields::{Fields, TextOr, bad, text_or_items};
+use crate::codec::text_of;
+use crate::fields::{Fields, TextOr, bad, text_or_items, wrong};
+use crate::tape::{Json, Tape};
 
 /// A request for embeddings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,19 +34,20 @@ pub enum EmbeddingInput {
 
 /// Reads a request for embeddings.
 pub fn decode_embeddings(body: &[u8]) -> Result<EmbeddingsRequest, Fault> {
-    let mut fields = Fields::of("", raw_body(body)?)?;
+    let tape = Tape::of(text_of(body)?)?;
+    let mut fields = Fields::of(tape.root())?;
     let model = fields.required("model", Fields::text)?;
     let input = fields.take("input").ok_or_else(|| bad("input", "`input` is missing"))?;
-    let inputs = match text_or_items("input", input)? {
+    let inputs = match text_or_items(input)? {
         TextOr::Text(text) => vec![EmbeddingInput::Text(text)],
-        TextOr::Items(items) if items.iter().all(|(_, item)| is_number(item)) && !items.is_empty() => {
-            vec![tokens("input", input)?]
+        TextOr::Items(items) if items.iter().all(|item| is_number(*item)) && !items.is_empty() => {
+            vec![tokens(input)?]
         }
         TextOr::Items(items) => items
             .into_iter()
-            .map(|(path, item)| match text_or_items(&path, item)? {
+            .map(|item| match text_or_items(item)? {
                 TextOr::Text(text) => Ok(EmbeddingInput::Text(text)),
-                TextOr::Items(_) => tokens(&path, item),
+                TextOr::Items(_) => tokens(item),
             })
             .collect::<Result<_, Fault>>()?,
     };
@@ -59,13 +60,13 @@ pub fn decode_embeddings(body: &[u8]) -> Result<EmbeddingsRequest, Fault> {
     Ok(EmbeddingsRequest { model, inputs, dimensions: fields.count("dimensions")?, base64 })
 }
 
-fn is_number(item: &RawValue) -> bool {
+fn is_number(item: Json<'_>) -> bool {
     item.get().starts_with(|first: char| first.is_ascii_digit())
 }
 
-fn tokens(path: &str, item: &RawValue) -> Result<EmbeddingInput, Fault> {
+fn tokens(item: Json<'_>) -> Result<EmbeddingInput, Fault> {
     let tokens = serde_json::from_str(item.get());
-    tokens.map(EmbeddingInput::Tokens).map_err(|_| bad(path, format!("`{path}` must be an array of tokens")))
+    tokens.map(EmbeddingInput::Tokens).map_err(|_| wrong(item, "must be an array of tokens"))
 }
 
 /// Writes the vectors, in the order of the inputs.

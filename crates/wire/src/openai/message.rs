@@ -1,15 +1,17 @@
 //! Reads one turn, in a request or in an answer, and writes its parts.
 
-use serde_json::value::RawValue;
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 use types::Fault;
 use types::chat::{Document, Image, Message, Part, Role, Source};
 
-use crate::fields::{Extra, Fields, TextOr, bad, text_or_items};
+use crate::fields::{Extra, Fields, TextOr, bad, text_or_items, wrong};
+use crate::tape::Json;
 
 /// Reads a turn of a request.
-pub(crate) fn decode(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Message, Fault> {
-    let mut fields = Fields::of(path, item)?;
+pub(crate) fn decode(item: Json<'_>, extra: &mut Extra) -> Result<Message, Fault> {
+    let mut fields = Fields::of(item)?;
     let role = match &*fields.required("role", Fields::text)? {
         "system" | "developer" => Role::System,
         "user" => Role::User,
@@ -40,11 +42,11 @@ pub(crate) fn said(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Vec<Par
     if let Some(text) = fields.text("refusal")? {
         parts.push(Part::Refusal { text });
     }
-    for (path, item) in fields.items("tool_calls")?.unwrap_or_default() {
-        let mut call = Fields::of(&*path, item)?;
+    for item in fields.items("tool_calls")?.unwrap_or_default() {
+        let mut call = Fields::of(item)?;
         let kind = call.text("type")?.unwrap_or_else(|| "function".to_owned());
         if kind != "function" {
-            extra.push((format!("{path}.{kind}"), item.to_owned()));
+            extra.push((format!("{}.{kind}", item.path()), item.boxed()));
             continue;
         }
         let id = call.text("id")?.unwrap_or_default();
@@ -58,12 +60,11 @@ pub(crate) fn said(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Vec<Par
 
 /// The text of the arguments. Some servers send the object itself.
 fn arguments(function: &mut Fields<'_>) -> Result<String, Fault> {
-    let place = function.path_of("arguments");
     let Some(value) = function.take("arguments") else { return Ok(String::new()) };
-    if !value.get().starts_with('"') {
+    if value.first() != b'"' {
         return Ok(value.get().to_owned());
     }
-    serde_json::from_str(value.get()).map_err(|_| bad(&place, format!("`{place}` is not a readable string")))
+    value.text().map(Cow::into_owned).ok_or_else(|| wrong(value, "is not a readable string"))
 }
 
 /// Reasoning: `reasoning_details` where there are any (`OpenRouter`'s form, the only one with signatures), else
@@ -72,8 +73,8 @@ fn reasoning(fields: &mut Fields<'_>) -> Result<Vec<Part>, Fault> {
     let mut parts = Vec::new();
     let (plain, other) = (fields.text("reasoning_content")?, fields.text("reasoning")?);
     let mut last = None;
-    for (path, item) in fields.items("reasoning_details")?.unwrap_or_default() {
-        let mut detail = Fields::of(path, item)?;
+    for item in fields.items("reasoning_details")?.unwrap_or_default() {
+        let mut detail = Fields::of(item)?;
         let index = detail.count("index")?;
         match detail.text("type")?.as_deref() {
             Some("reasoning.text") => {
@@ -103,22 +104,21 @@ fn reasoning(fields: &mut Fields<'_>) -> Result<Vec<Part>, Fault> {
 }
 
 fn content(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
-    let path = fields.path_of("content");
     let Some(value) = fields.take("content") else { return Ok(Vec::new()) };
-    match text_or_items(&path, value)? {
+    match text_or_items(value)? {
         TextOr::Text(text) => Ok(vec![Part::Text { text }]),
         TextOr::Items(items) => {
             let mut parts = Vec::with_capacity(items.len());
-            for (path, item) in items {
-                part(&path, item, &mut parts, extra)?;
+            for item in items {
+                part(item, &mut parts, extra)?;
             }
             Ok(parts)
         }
     }
 }
 
-fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
-    let mut fields = Fields::of(path, item)?;
+fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
+    let mut fields = Fields::of(item)?;
     let kind = fields.required("type", Fields::text)?;
     let part = match kind.as_str() {
         "text" => Part::Text { text: fields.required("text", Fields::text)? },
@@ -127,7 +127,7 @@ fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> 
             let mut image = fields.required("image_url", Fields::object)?;
             let (url, detail) = (image.required("url", Fields::text)?, image.text("detail")?);
             image.rest(extra);
-            Part::Image(image_of(path, url, detail)?)
+            Part::Image(image_of(item, url, detail)?)
         }
         "input_audio" => {
             let mut audio = fields.required("input_audio", Fields::object)?;
@@ -140,7 +140,7 @@ fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> 
         }
         "file" => Part::Document(document(&mut fields, extra)?),
         _ => {
-            extra.push((format!("{path}.{kind}"), item.to_owned()));
+            extra.push((format!("{}.{kind}", item.path()), item.boxed()));
             return Ok(());
         }
     };
@@ -155,30 +155,33 @@ fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> 
 /// A file: inline as a data URL, or one that lies with the provider.
 fn document(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Document, Fault> {
     let mut file = fields.required("file", Fields::object)?;
-    let place = file.path_of("file_data");
     let source = match (file.text("file_data")?, file.text("file_id")?) {
         (Some(data), _) => {
             let inline = data.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
-            let (media_type, data) =
-                inline.ok_or_else(|| bad(&place, format!("`{place}` must be a data URL in base64")))?;
+            let (media_type, data) = inline.ok_or_else(|| {
+                let place = file.path_of("file_data");
+                bad(&place, format!("`{place}` must be a data URL in base64"))
+            })?;
             Source::Inline { media_type: media_type.to_owned(), data: data.to_owned() }
         }
         (None, Some(id)) => Source::File { id },
-        (None, None) => return Err(bad(&place, format!("`{place}` or a `file_id` beside it is missing"))),
+        (None, None) => {
+            let place = file.path_of("file_data");
+            return Err(bad(&place, format!("`{place}` or a `file_id` beside it is missing")));
+        }
     };
     let document = Document { source, name: file.text("filename")?, context: None, citations: false };
     file.rest(extra);
     Ok(document)
 }
 
-fn image_of(path: &str, url: String, detail: Option<String>) -> Result<Image, Fault> {
+fn image_of(item: Json<'_>, url: String, detail: Option<String>) -> Result<Image, Fault> {
     let Some(data) = url.strip_prefix("data:") else { return Ok(Image::Url { url, detail }) };
-    match data.split_once(";base64,") {
-        Some((media_type, data)) => {
-            Ok(Image::Inline { media_type: media_type.to_owned(), data: data.to_owned(), detail })
-        }
-        None => Err(bad(path, format!("the image at `{path}` must be a URL or a data URL in base64"))),
-    }
+    let (media_type, data) = data.split_once(";base64,").ok_or_else(|| {
+        let path = item.path();
+        bad(&path, format!("the image at `{path}` must be a URL or a data URL in base64"))
+    })?;
+    Ok(Image::Inline { media_type: media_type.to_owned(), data: data.to_owned(), detail })
 }
 
 /// The URL by which an image goes in this dialect.

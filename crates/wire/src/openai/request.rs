@@ -1,25 +1,25 @@
 //! Reads a Chat Completions request.
 
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use types::Fault;
 use types::chat::{Format, Reasoning, Request, Tool, ToolChoice};
 
 use super::message;
-use crate::fields::{Extra, Fields, TextOr, bad, text_or_items};
+use crate::fields::{Extra, Fields, TextOr, bad, text_item, text_or_items};
+use crate::tape::Json;
 
 /// Reads a request. What it says beyond the vocabulary is in [`Request::extra`], by path.
-pub(crate) fn decode(body: &RawValue) -> Result<Request, Fault> {
-    let mut fields = Fields::of("", body)?;
+pub(crate) fn decode(body: Json<'_>) -> Result<Request, Fault> {
+    let mut fields = Fields::of(body)?;
     let mut extra = Extra::new();
     let model = fields.required("model", Fields::text)?;
     let mut messages = Vec::new();
-    for (path, item) in fields.required("messages", Fields::items)? {
-        messages.push(message::decode(&path, item, &mut extra)?);
+    for item in fields.required("messages", Fields::items)? {
+        messages.push(message::decode(item, &mut extra)?);
     }
     let mut tools = Vec::new();
-    for (path, item) in fields.items("tools")?.unwrap_or_default() {
-        tools.extend(tool(&path, item, &mut extra)?);
+    for item in fields.items("tools")?.unwrap_or_default() {
+        tools.extend(tool(item, &mut extra)?);
     }
     let tool_choice = choice(&mut fields, &mut extra)?;
     defaults(&mut fields);
@@ -83,15 +83,16 @@ fn logprobs(fields: &mut Fields<'_>) -> Result<Option<u64>, Fault> {
     Ok(if wanted == Some(true) { Some(alternatives.unwrap_or(0)) } else { alternatives })
 }
 
-fn tool(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Option<Tool>, Fault> {
-    let mut fields = Fields::of(path, item)?;
+fn tool(item: Json<'_>, extra: &mut Extra) -> Result<Option<Tool>, Fault> {
+    let mut fields = Fields::of(item)?;
     let kind = fields.text("type")?.unwrap_or_else(|| "function".to_owned());
     if kind != "function" {
-        extra.push((format!("{path}.{kind}"), item.to_owned()));
+        extra.push((format!("{}.{kind}", item.path()), item.boxed()));
         return Ok(None);
     }
     let Some(mut function) = fields.object("function")? else {
-        return Err(bad(path, format!("`{path}.function` is missing")));
+        let path = item.path();
+        return Err(bad(&path, format!("`{path}.function` is missing")));
     };
     let cache = fields.json("cache_control")?;
     let tool = Tool {
@@ -121,14 +122,14 @@ fn choice(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Option<ToolChoic
             _ => Err(bad("tool_choice", "`tool_choice` must be auto, none, required or an object")),
         };
     }
-    let mut choice = Fields::of("tool_choice", value)?;
+    let mut choice = Fields::of(value)?;
     match choice.text("type")?.as_deref() {
         Some("function") => {
             let mut function = choice.required("function", Fields::object)?;
             Ok(Some(ToolChoice::Named(function.required("name", Fields::text)?)))
         }
         kind => {
-            extra.push((format!("tool_choice.{}", kind.unwrap_or("type")), value.to_owned()));
+            extra.push((format!("tool_choice.{}", kind.unwrap_or("type")), value.boxed()));
             Ok(None)
         }
     }
@@ -136,15 +137,9 @@ fn choice(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Option<ToolChoic
 
 fn stop(fields: &mut Fields<'_>) -> Result<Vec<String>, Fault> {
     let Some(value) = fields.take("stop") else { return Ok(Vec::new()) };
-    match text_or_items("stop", value)? {
+    match text_or_items(value)? {
         TextOr::Text(text) => Ok(vec![text]),
-        TextOr::Items(items) => items
-            .into_iter()
-            .map(|(path, item)| {
-                let text = serde_json::from_str(item.get());
-                text.map_err(|_| bad(&path, format!("`{path}` must be a string")))
-            })
-            .collect(),
+        TextOr::Items(items) => items.into_iter().map(text_item).collect(),
     }
 }
 

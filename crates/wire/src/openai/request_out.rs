@@ -5,17 +5,23 @@
 //! reasoning of earlier turns (no field for it that every server takes), and a failed tool result, which is
 //! marked by `Error: ` before its text. A budget of reasoning becomes the effort nearest to it.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use types::Fault;
 use types::chat::{Document, Format, Message, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
 use types::quirks::{Quirks, ReasoningField};
 
+use super::fieldwise::Fieldwise;
 use super::message::{assistant_json, image_json};
 use crate::codec::Writing;
 use crate::omission::Omissions;
 
 /// Writes the request for the model that the provider calls `model`.
-pub(crate) fn encode(request: &Request, writing: &Writing<'_>, omit: &mut Omissions) -> Result<Value, Fault> {
+pub(crate) fn encode<'a>(
+    request: &'a Request,
+    writing: &Writing<'_>,
+    omit: &mut Omissions,
+) -> Result<Fieldwise<Tagged<'a>>, Fault> {
     let Writing { model, quirks, .. } = *writing;
     if request.top_k.is_some() && !quirks.top_k {
         omit.field("top_k")?;
@@ -24,52 +30,47 @@ pub(crate) fn encode(request: &Request, writing: &Writing<'_>, omit: &mut Omissi
     for message in &request.messages {
         write_turn(message, quirks, &mut messages, omit)?;
     }
-    let mut body = Map::new();
-    let mut set = |name: &str, value: Value| {
-        if !value.is_null() {
-            body.insert(name.to_owned(), value);
-        }
-    };
-    set("model", model.into());
-    set("messages", messages.into());
+    let mut body = Fieldwise::new();
+    body.set("model", model.into());
+    body.set("messages", messages.into());
     if !request.tools.is_empty() {
-        set("tools", request.tools.iter().map(tool_json).collect());
+        body.set_tools(request.tools.iter().map(Tagged::of).collect());
     }
-    set("tool_choice", request.tool_choice.as_ref().map_or(Value::Null, choice_json));
+    body.set("tool_choice", request.tool_choice.as_ref().map_or(Value::Null, choice_json));
     if !request.tools.is_empty() {
-        set("parallel_tool_calls", json!(request.parallel_tool_calls));
+        body.set("parallel_tool_calls", json!(request.parallel_tool_calls));
     }
-    set(if reasons(model) { "max_completion_tokens" } else { "max_tokens" }, json!(request.max_tokens));
-    set("temperature", json!(request.temperature));
-    set("top_p", json!(request.top_p));
-    set("top_k", json!(request.top_k.filter(|_| quirks.top_k)));
-    set("frequency_penalty", json!(request.frequency_penalty));
-    set("presence_penalty", json!(request.presence_penalty));
-    set(quirks.seed, json!(request.seed));
-    set("n", json!(request.choices.filter(|choices| *choices != 1)));
+    body.set(if reasons(model) { "max_completion_tokens" } else { "max_tokens" }, json!(request.max_tokens));
+    body.set("temperature", json!(request.temperature));
+    body.set("top_p", json!(request.top_p));
+    body.set("top_k", json!(request.top_k.filter(|_| quirks.top_k)));
+    body.set("frequency_penalty", json!(request.frequency_penalty));
+    body.set("presence_penalty", json!(request.presence_penalty));
+    body.set(quirks.seed, json!(request.seed));
+    body.set("n", json!(request.choices.filter(|choices| *choices != 1)));
     if let Some(alternatives) = request.logprobs {
-        set("logprobs", true.into());
-        set("top_logprobs", if alternatives == 0 { Value::Null } else { alternatives.into() });
+        body.set("logprobs", true.into());
+        body.set("top_logprobs", if alternatives == 0 { Value::Null } else { alternatives.into() });
     }
     if !request.stop.is_empty() {
-        set("stop", json!(request.stop));
+        body.set("stop", json!(request.stop));
     }
-    set("response_format", format_json(&request.format));
+    body.set("response_format", format_json(&request.format));
     match (&request.reasoning, quirks.reasoning) {
         (Some(Reasoning::Budget(budget)), ReasoningField::Object) => {
-            set("reasoning", json!({ "max_tokens": budget }));
+            body.set("reasoning", json!({ "max_tokens": budget }));
         }
-        (Some(Reasoning::Off), ReasoningField::Object) => set("reasoning", json!({ "enabled": false })),
-        (reasoning, _) => set("reasoning_effort", json!(reasoning.as_ref().and_then(effort))),
+        (Some(Reasoning::Off), ReasoningField::Object) => body.set("reasoning", json!({ "enabled": false })),
+        (reasoning, _) => body.set("reasoning_effort", json!(reasoning.as_ref().and_then(effort))),
     }
     if request.stream {
-        set("stream", true.into());
+        body.set("stream", true.into());
         if request.stream_usage {
-            set("stream_options", json!({ "include_usage": true }));
+            body.set("stream_options", json!({ "include_usage": true }));
         }
     }
-    set("user", json!(request.user));
-    Ok(body.into())
+    body.set("user", json!(request.user));
+    Ok(body)
 }
 
 /// Whether the model is one of OpenAI's that take `max_completion_tokens` only: `o1`, `o3-mini`, `gpt-5` and
@@ -95,15 +96,30 @@ pub(crate) fn effort(reasoning: &Reasoning) -> Option<&str> {
     }
 }
 
-fn tool_json(tool: &Tool) -> Value {
-    let mut function = json!({ "name": tool.name, "parameters": tool.parameters });
-    if let Some(description) = &tool.description {
-        function["description"] = json!(description);
+/// A tool as it is written.
+#[derive(Debug, Serialize)]
+pub(crate) struct Tagged<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: Function<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    parameters: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+impl<'a> Tagged<'a> {
+    fn of(tool: &'a Tool) -> Self {
+        let Tool { name, description, parameters, strict, .. } = tool;
+        let function = Function { name, parameters, description: description.as_deref(), strict: *strict };
+        Self { kind: "function", function }
     }
-    if let Some(strict) = tool.strict {
-        function["strict"] = json!(strict);
-    }
-    json!({ "type": "function", "function": function })
 }
 
 fn choice_json(choice: &ToolChoice) -> Value {

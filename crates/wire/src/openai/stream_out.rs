@@ -1,13 +1,15 @@
 //! Writes a Chat Completions stream.
 
 use bytes::{BufMut, BytesMut};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use types::chat::Event;
 use types::{CallId, Dialect, Usage};
 
 use super::answer::{id_of, reason};
 use super::usage::usage_json;
 use crate::AnswerMeta;
+use crate::text::append;
 
 /// What must be remembered from event to event.
 #[derive(Clone, Debug)]
@@ -46,46 +48,53 @@ impl Writer {
                 }
                 self.usage = usage.or(self.usage);
             }
-            Event::Text { choice, text } => self.delta(*choice, json!({ "content": text }), out),
+            Event::Text { choice, text } => {
+                self.delta(*choice, Delta { content: Some(text), ..Delta::default() }, out);
+            }
             Event::Thinking { choice, text } => {
                 // Twice: for those who show it, and for those who have to send it back with its signature.
-                let detail = json!({ "type": "reasoning.text", "text": text, "index": self.thoughts });
-                self.delta(*choice, json!({ "reasoning_content": text, "reasoning_details": [detail] }), out);
+                let detail = Detail { text: Some(text), ..self.detail("reasoning.text") };
+                let delta = Delta {
+                    reasoning_content: Some(text),
+                    reasoning_details: Some([detail]),
+                    ..Delta::default()
+                };
+                self.delta(*choice, delta, out);
             }
             Event::ThinkingSignature { choice, signature } => {
-                let detail =
-                    json!({ "type": "reasoning.text", "signature": signature, "index": self.thoughts });
+                let detail = Detail { signature: Some(signature), ..self.detail("reasoning.text") };
                 self.thoughts += 1;
-                self.delta(*choice, json!({ "reasoning_details": [detail] }), out);
+                self.delta(*choice, Delta { reasoning_details: Some([detail]), ..Delta::default() }, out);
             }
             Event::HiddenThinking { choice, data } => {
-                let detail = json!({ "type": "reasoning.encrypted", "data": data, "index": self.thoughts });
+                let detail = Detail { data: Some(data), ..self.detail("reasoning.encrypted") };
                 self.thoughts += 1;
-                self.delta(*choice, json!({ "reasoning_details": [detail] }), out);
+                self.delta(*choice, Delta { reasoning_details: Some([detail]), ..Delta::default() }, out);
             }
-            Event::Refusal { choice, text } => self.delta(*choice, json!({ "refusal": text }), out),
+            Event::Refusal { choice, text } => {
+                self.delta(*choice, Delta { refusal: Some(text), ..Delta::default() }, out);
+            }
             Event::ToolStart { choice, index, id, name } => {
-                let function = json!({ "name": name, "arguments": "" });
-                let call = json!({ "index": index, "id": id, "type": "function", "function": function });
-                self.delta(*choice, json!({ "tool_calls": [call] }), out);
+                let function = Function { name: Some(name), arguments: "" };
+                let call = Call { index: *index, id: Some(id), kind: Some("function"), function };
+                self.delta(*choice, Delta { tool_calls: Some([call]), ..Delta::default() }, out);
             }
             Event::ToolArguments { choice, index, json } => {
-                let call = json!({ "index": index, "function": { "arguments": json } });
-                self.delta(*choice, json!({ "tool_calls": [call] }), out);
+                let function = Function { name: None, arguments: json };
+                let call = Call { index: *index, id: None, kind: None, function };
+                self.delta(*choice, Delta { tool_calls: Some([call]), ..Delta::default() }, out);
             }
             Event::Logprobs { choice, tokens } => {
-                let logprobs = json!({ "content": tokens });
-                let news =
-                    json!({ "index": choice, "delta": {}, "logprobs": logprobs, "finish_reason": null });
-                self.choice(&news, out);
+                let logprobs = Some(Logprobs { content: tokens });
+                self.choice(&Choice { logprobs, ..Choice::of(*choice) }, out);
             }
             Event::Stop { choice, stop } => {
-                self.choice(&json!({ "index": choice, "delta": {}, "finish_reason": reason(stop) }), out);
+                self.choice(&Choice { finish_reason: Some(reason(stop)), ..Choice::of(*choice) }, out);
             }
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Done => {
                 if let (true, Some(usage)) = (self.include_usage, self.usage) {
-                    self.chunk(&json!([]), &usage_json(&usage), out);
+                    self.chunk(&[], &usage_json(&usage), out);
                 }
                 out.put_slice(b"data: [DONE]\n\n");
             }
@@ -95,29 +104,111 @@ impl Writer {
         }
     }
 
-    fn delta(&mut self, choice: u32, mut delta: Value, out: &mut BytesMut) {
+    fn detail(&self, kind: &'static str) -> Detail<'static> {
+        Detail { kind, text: None, signature: None, data: None, index: self.thoughts }
+    }
+
+    fn delta(&mut self, choice: u32, mut delta: Delta<'_>, out: &mut BytesMut) {
         if !self.begun.contains(&choice) {
             self.begun.push(choice);
-            delta["role"] = json!("assistant");
+            delta.role = Some("assistant");
         }
-        self.choice(&json!({ "index": choice, "delta": delta, "finish_reason": null }), out);
+        self.choice(&Choice { delta, ..Choice::of(choice) }, out);
     }
 
-    fn choice(&self, choice: &Value, out: &mut BytesMut) {
-        self.chunk(&json!([choice]), &Value::Null, out);
+    fn choice(&self, choice: &Choice<'_>, out: &mut BytesMut) {
+        self.chunk(std::slice::from_ref(choice), &Value::Null, out);
     }
 
-    fn chunk(&self, choices: &Value, usage: &Value, out: &mut BytesMut) {
-        let mut chunk = json!({
-            "id": self.id,
-            "object": "chat.completion.chunk",
-            "created": self.created,
-            "model": self.model,
-            "choices": choices,
-        });
-        if self.include_usage {
-            chunk["usage"] = usage.clone();
-        }
-        out.put_slice(format!("data: {chunk}\n\n").as_bytes());
+    fn chunk(&self, choices: &[Choice<'_>], usage: &Value, out: &mut BytesMut) {
+        let chunk = Chunk {
+            id: &self.id,
+            object: "chat.completion.chunk",
+            created: self.created,
+            model: &self.model,
+            choices,
+            usage: self.include_usage.then_some(usage),
+        };
+        out.put_slice(b"data: ");
+        append(&chunk, out);
+        out.put_slice(b"\n\n");
     }
+}
+
+/// A chunk as it is written.
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: &'a [Choice<'a>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<&'a Value>,
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: u32,
+    delta: Delta<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprobs: Option<Logprobs<'a>>,
+    finish_reason: Option<&'static str>,
+}
+
+impl Choice<'_> {
+    fn of(index: u32) -> Self {
+        Self { index, delta: Delta::default(), logprobs: None, finish_reason: None }
+    }
+}
+
+#[derive(Serialize)]
+struct Logprobs<'a> {
+    content: &'a Value,
+}
+
+#[derive(Default, Serialize)]
+struct Delta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_details: Option<[Detail<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<[Call<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a str>,
+    index: u32,
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    arguments: &'a str,
 }

@@ -3,30 +3,30 @@
 //! What the official SDKs ask for is always written. Fields that repeat the request (`tools`, `instructions`,
 //! `temperature`…) hold the dialect's defaults: an answer does not know what it was asked.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use types::chat::{Answer, Choice, Part, Stop};
 use types::{CallId, Fault, Usage};
 
-use super::item::{
-    arguments_of, call, call_json, logprobs_json, message_json, refusal_json, text_json, thought,
-    thought_json,
-};
+use super::item::{arguments_of, call, logprobs_json, thought};
+use super::item_out::{Content, Item};
 use super::usage::{Figures, usage_json};
 use crate::codec::AnswerMeta;
 use crate::fields::{Extra, Fields, bad};
+use crate::tape::Json;
+use crate::text::append;
 
 /// Reads a response. Items that have no word in the vocabulary are passed over, like those of tools that the
 /// provider ran itself; so are annotations.
-pub(crate) fn decode(body: &RawValue) -> Result<Answer, Fault> {
-    let mut fields = Fields::of("", body)?;
+pub(crate) fn decode(body: Json<'_>) -> Result<Answer, Fault> {
+    let mut fields = Fields::of(body)?;
     if fields.take("error").is_some() {
         return Err(bad("error", "the response holds an error"));
     }
     let (mut parts, mut tokens) = (Vec::new(), Vec::new());
-    for (path, item) in fields.required("output", Fields::items)? {
-        let mut item = Fields::of(path, item)?;
+    for item in fields.required("output", Fields::items)? {
+        let mut item = Fields::of(item)?;
         match item.required("type", Fields::text)?.as_str() {
             "message" => message(&mut item, &mut parts, &mut tokens)?,
             "function_call" => parts.push(call(&mut item)?),
@@ -46,13 +46,13 @@ pub(crate) fn decode(body: &RawValue) -> Result<Answer, Fault> {
         id: fields.text("id")?.unwrap_or_default(),
         model: fields.text("model")?.unwrap_or_default(),
         choices: vec![Choice { parts, stop, logprobs }],
-        usage: fields.take("usage").and_then(usage_of),
+        usage: fields.take("usage").and_then(|usage| usage_of(usage.get())),
     })
 }
 
 fn message(item: &mut Fields<'_>, parts: &mut Vec<Part>, tokens: &mut Vec<Value>) -> Result<(), Fault> {
-    for (path, part) in item.items("content")?.unwrap_or_default() {
-        let mut part = Fields::of(path, part)?;
+    for part in item.items("content")?.unwrap_or_default() {
+        let mut part = Fields::of(part)?;
         match part.required("type", Fields::text)?.as_str() {
             "output_text" => {
                 parts.push(Part::Text { text: part.required("text", Fields::text)? });
@@ -68,8 +68,8 @@ fn message(item: &mut Fields<'_>, parts: &mut Vec<Part>, tokens: &mut Vec<Value>
     Ok(())
 }
 
-pub(super) fn usage_of(usage: &RawValue) -> Option<Usage> {
-    let figures = Figures::deserialize(&mut serde_json::Deserializer::from_str(usage.get()));
+pub(super) fn usage_of(usage: &str) -> Option<Usage> {
+    let figures = Figures::deserialize(&mut serde_json::Deserializer::from_str(usage));
     figures.ok().map(|figures| figures.to_usage())
 }
 
@@ -124,42 +124,83 @@ impl Frame {
     }
 
     /// The response as it stands: in progress while it has not ended.
-    pub(super) fn response(&self, output: Vec<Value>, stop: Option<&Stop>, usage: Option<&Usage>) -> Value {
+    pub(super) fn response<'a>(
+        &'a self,
+        output: Vec<Item<'a>>,
+        stop: Option<&Stop>,
+        usage: Option<&Usage>,
+    ) -> Response<'a> {
         let reason = match stop {
             Some(Stop::Length) => Some("max_output_tokens"),
             Some(Stop::Refused) => Some("content_filter"),
             _ => None,
         };
-        let mut response = json!({
-            "id": self.id,
-            "object": "response",
-            "created_at": self.created,
-            "status": status(stop),
-            "background": false,
-            "error": null,
-            "incomplete_details": reason.map(|reason| json!({ "reason": reason })),
-            "instructions": null,
-            "max_output_tokens": null,
-            "metadata": {},
-            "model": self.model,
-            "output": null,
-            "parallel_tool_calls": true,
-            "previous_response_id": null,
-            "reasoning": null,
-            "service_tier": null,
-            "temperature": null,
-            "text": null,
-            "tool_choice": "auto",
-            "tools": [],
-            "top_p": null,
-            "truncation": "disabled",
-            "usage": usage.map(usage_json),
-            "user": null,
-        });
-        response["output"] = output.into();
-        response
+        Response {
+            id: &self.id,
+            object: "response",
+            created_at: self.created,
+            status: status(stop),
+            background: false,
+            error: (),
+            incomplete_details: reason.map(|reason| Incomplete { reason }),
+            instructions: (),
+            max_output_tokens: (),
+            metadata: Nothing {},
+            model: &self.model,
+            output,
+            parallel_tool_calls: true,
+            previous_response_id: (),
+            reasoning: (),
+            service_tier: (),
+            temperature: (),
+            text: (),
+            tool_choice: "auto",
+            tools: [],
+            top_p: (),
+            truncation: "disabled",
+            usage: usage.map(usage_json),
+            user: (),
+        }
     }
 }
+
+/// A response as it is written.
+#[derive(Debug, Serialize)]
+pub(crate) struct Response<'a> {
+    id: &'a str,
+    object: &'static str,
+    created_at: i64,
+    status: &'static str,
+    background: bool,
+    error: (),
+    incomplete_details: Option<Incomplete>,
+    instructions: (),
+    max_output_tokens: (),
+    metadata: Nothing,
+    model: &'a str,
+    output: Vec<Item<'a>>,
+    parallel_tool_calls: bool,
+    previous_response_id: (),
+    reasoning: (),
+    service_tier: (),
+    temperature: (),
+    text: (),
+    tool_choice: &'static str,
+    tools: [(); 0],
+    top_p: (),
+    truncation: &'static str,
+    usage: Option<Value>,
+    user: (),
+}
+
+#[derive(Debug, Serialize)]
+struct Incomplete {
+    reason: &'static str,
+}
+
+/// `{}`.
+#[derive(Debug, Serialize)]
+struct Nothing {}
 
 fn status(stop: Option<&Stop>) -> &'static str {
     match stop {
@@ -171,46 +212,51 @@ fn status(stop: Option<&Stop>) -> &'static str {
 
 /// Writes the answer's first choice; there is no other in this dialect. Usage that the provider did not tell is
 /// written as zero, because some SDKs ask for the field.
-pub(crate) fn encode(answer: &Answer, meta: &AnswerMeta<'_>) -> Value {
+pub(crate) fn encode(answer: &Answer, meta: &AnswerMeta<'_>, out: &mut BytesMut) {
     let frame = Frame::new(&answer.id, meta);
     let choice = answer.choices.first();
     let parts = choice.map_or(&[][..], |choice| &choice.parts);
     let stop = choice.map_or(&Stop::End, |choice| &choice.stop);
     let tokens = choice.and_then(|choice| choice.logprobs.as_ref()?.get("content"));
     let output = items(&frame, parts, tokens, status(Some(stop)));
-    frame.response(output, Some(stop), Some(&answer.usage.unwrap_or_default()))
+    append(&frame.response(output, Some(stop), Some(&answer.usage.unwrap_or_default())), out);
 }
 
 /// The parts as items. Texts that follow each other are one message; the log-probabilities, which are those of the
 /// whole answer, go with the first text. Of an answer that was cut off the last item is incomplete.
-fn items(frame: &Frame, parts: &[Part], tokens: Option<&Value>, status: &str) -> Vec<Value> {
+fn items<'a>(
+    frame: &Frame,
+    parts: &'a [Part],
+    tokens: Option<&Value>,
+    status: &'static str,
+) -> Vec<Item<'a>> {
     let mut tokens = tokens.map(logprobs_json).unwrap_or_default();
     let (mut output, mut content) = (Vec::new(), Vec::new());
-    let close = |output: &mut Vec<Value>, content: &mut Vec<Value>| {
+    let close = |output: &mut Vec<Item<'a>>, content: &mut Vec<Content<'a>>| {
         if !content.is_empty() {
             let id = frame.item_id("msg", output.len());
-            output.push(message_json(&id, "completed", std::mem::take(content)));
+            output.push(Item::message(id, "completed", std::mem::take(content)));
         }
     };
     for part in parts {
         match part {
-            Part::Text { text } => content.push(text_json(text, &std::mem::take(&mut tokens))),
-            Part::Refusal { text } => content.push(refusal_json(text)),
+            Part::Text { text } => content.push(Content::text(text, std::mem::take(&mut tokens))),
+            Part::Refusal { text } => content.push(Content::Refusal { refusal: text }),
             Part::ToolCall { id, name, arguments } => {
                 close(&mut output, &mut content);
                 let place = output.len();
-                let (item, id) = (frame.item_id("fc", place), frame.call_id(id, place));
-                output.push(call_json(Some((&item, "completed")), &id, name, arguments_of(arguments)));
+                let call = Item::call(frame.call_id(id, place), name, arguments_of(arguments));
+                output.push(call.named(frame.item_id("fc", place)).with_status("completed"));
             }
             Part::Thinking { text, signature } => {
                 close(&mut output, &mut content);
                 let id = frame.item_id("rs", output.len());
-                output.push(thought_json(Some(&id), Some(text), signature.as_deref()));
+                output.push(Item::thought(Some(text), signature.as_deref()).named(id));
             }
             Part::HiddenThinking { data } => {
                 close(&mut output, &mut content);
                 let id = frame.item_id("rs", output.len());
-                output.push(thought_json(Some(&id), None, Some(data)));
+                output.push(Item::thought(None, Some(data)).named(id));
             }
             Part::Image(_)
             | Part::Audio { .. }
@@ -222,9 +268,8 @@ fn items(frame: &Frame, parts: &[Part], tokens: Option<&Value>, status: &str) ->
     close(&mut output, &mut content);
     if status == "incomplete"
         && let Some(last) = output.last_mut()
-        && last.get("status").is_some()
     {
-        last["status"] = status.into();
+        last.set_status(status);
     }
     output
 }

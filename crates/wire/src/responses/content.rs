@@ -1,29 +1,29 @@
 //! Content parts: what messages and the results of tools are made of, read and written.
 
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use types::Fault;
 use types::chat::{Document, Image, Part, Source};
 
 use crate::fields::{Extra, Fields, TextOr, bad, text_or_items};
 use crate::omission::Omissions;
+use crate::tape::Json;
 
 /// Reads content: a string or parts.
-pub(super) fn content(path: &str, value: &RawValue, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
-    match text_or_items(path, value)? {
+pub(super) fn content(value: Json<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
+    match text_or_items(value)? {
         TextOr::Text(text) => Ok(vec![Part::Text { text }]),
         TextOr::Items(items) => {
             let mut parts = Vec::with_capacity(items.len());
-            for (path, item) in items {
-                part(&path, item, &mut parts, extra)?;
+            for item in items {
+                part(item, &mut parts, extra)?;
             }
             Ok(parts)
         }
     }
 }
 
-fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
-    let mut fields = Fields::of(path, item)?;
+fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
+    let mut fields = Fields::of(item)?;
     let kind = fields.required("type", Fields::text)?;
     let part = match kind.as_str() {
         "input_text" => Part::Text { text: fields.required("text", Fields::text)? },
@@ -37,15 +37,18 @@ fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> 
         "input_image" => {
             let (url, detail) = (fields.text("image_url")?, fields.text("detail")?);
             match (url, fields.text("file_id")?) {
-                (Some(url), _) => Part::Image(image(path, url, detail)?),
+                (Some(url), _) => Part::Image(image(item, url, detail)?),
                 (None, Some(_)) => {
-                    extra.push((format!("{path}.file_id"), item.to_owned()));
+                    extra.push((format!("{}.file_id", item.path()), item.boxed()));
                     return Ok(());
                 }
-                (None, None) => return Err(bad(path, format!("`{path}.image_url` is missing"))),
+                (None, None) => {
+                    let path = item.path();
+                    return Err(bad(&path, format!("`{path}.image_url` is missing")));
+                }
             }
         }
-        "input_file" => Part::Document(document(path, &mut fields)?),
+        "input_file" => Part::Document(document(item, &mut fields)?),
         "input_audio" => {
             let mut audio = fields.required("input_audio", Fields::object)?;
             let part = Part::Audio {
@@ -56,7 +59,7 @@ fn part(path: &str, item: &RawValue, out: &mut Vec<Part>, extra: &mut Extra) -> 
             part
         }
         _ => {
-            extra.push((format!("{path}.{kind}"), item.to_owned()));
+            extra.push((format!("{}.{kind}", item.path()), item.boxed()));
             return Ok(());
         }
     };
@@ -83,30 +86,34 @@ fn inline(url: &str) -> Option<(String, String)> {
     Some((media_type.to_owned(), data.to_owned()))
 }
 
-fn image(path: &str, url: String, detail: Option<String>) -> Result<Image, Fault> {
+fn image(item: Json<'_>, url: String, detail: Option<String>) -> Result<Image, Fault> {
     if !url.starts_with("data:") {
         return Ok(Image::Url { url, detail });
     }
-    let (media_type, data) = inline(&url)
-        .ok_or_else(|| bad(path, format!("the image at `{path}` must be a URL or a data URL in base64")))?;
+    let (media_type, data) = inline(&url).ok_or_else(|| {
+        let path = item.path();
+        bad(&path, format!("the image at `{path}` must be a URL or a data URL in base64"))
+    })?;
     Ok(Image::Inline { media_type, data, detail })
 }
 
-fn document(path: &str, fields: &mut Fields<'_>) -> Result<Document, Fault> {
+fn document(item: Json<'_>, fields: &mut Fields<'_>) -> Result<Document, Fault> {
     let (data, url) = (fields.text("file_data")?, fields.text("file_url")?);
     let source = match (data, url, fields.text("file_id")?) {
         (Some(data), ..) => {
             let (media_type, data) = inline(&data).ok_or_else(|| {
-                bad(&format!("{path}.file_data"), format!("`{path}.file_data` must be a data URL in base64"))
+                let place = format!("{}.file_data", item.path());
+                bad(&place, format!("`{place}` must be a data URL in base64"))
             })?;
             Source::Inline { media_type, data }
         }
         (None, Some(url), _) => Source::Url { url },
         (None, None, Some(id)) => Source::File { id },
         (None, None, None) => {
+            let path = item.path();
             let message =
                 format!("`{path}.file_data`, or a `file_url` or `file_id` in its place, is missing");
-            return Err(bad(path, message));
+            return Err(bad(&path, message));
         }
     };
     fields.leave_if("detail", |raw| raw == r#""auto""#);

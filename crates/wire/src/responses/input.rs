@@ -1,21 +1,21 @@
 //! Reads the `input` of a request: the items of a conversation, as turns.
 
-use serde_json::value::RawValue;
 use types::Fault;
 use types::chat::{Message, Part, Role};
 
 use super::content::content;
 use super::item::{call, thought};
 use crate::fields::{Extra, Fields, TextOr, bad, text_or_items};
+use crate::tape::Json;
 
 /// Reads `input`, a string or items, and appends its turns. Items that have no word in the vocabulary go to
 /// `extra` under their type: `input[3].web_search_call`.
-pub(super) fn read(value: &RawValue, out: &mut Vec<Message>, extra: &mut Extra) -> Result<(), Fault> {
-    match text_or_items("input", value)? {
+pub(super) fn read(value: Json<'_>, out: &mut Vec<Message>, extra: &mut Extra) -> Result<(), Fault> {
+    match text_or_items(value)? {
         TextOr::Text(text) => out.push(turn(Role::User, vec![Part::Text { text }])),
         TextOr::Items(items) => {
-            for (path, item) in items {
-                read_item(&path, item, out, extra)?;
+            for item in items {
+                read_item(item, out, extra)?;
             }
         }
     }
@@ -26,8 +26,8 @@ const fn turn(role: Role, parts: Vec<Part>) -> Message {
     Message { role, parts, name: None }
 }
 
-fn read_item(path: &str, item: &RawValue, out: &mut Vec<Message>, extra: &mut Extra) -> Result<(), Fault> {
-    let mut fields = Fields::of(path, item)?;
+fn read_item(item: Json<'_>, out: &mut Vec<Message>, extra: &mut Extra) -> Result<(), Fault> {
+    let mut fields = Fields::of(item)?;
     let role = fields.text("role")?;
     // A message may leave out its type; a reference, which has no role, too.
     let plain = if role.is_some() { "message" } else { "item_reference" };
@@ -41,9 +41,7 @@ fn read_item(path: &str, item: &RawValue, out: &mut Vec<Message>, extra: &mut Ex
         }
         "function_call_output" => {
             let id = fields.required("call_id", Fields::text)?;
-            let place = fields.path_of("output");
-            let output = fields.take("output").ok_or_else(|| bad(&place, format!("`{place}` is missing")))?;
-            let parts = content(&place, output, extra)?;
+            let parts = content(fields.required("output", Fields::value)?, extra)?;
             fields.leave_if("caller", |raw| raw.replace(' ', "") == r#"{"type":"direct"}"#);
             fields.take("name");
             out.push(turn(Role::Tool, vec![Part::ToolResult { id, parts, failed: false }]));
@@ -54,7 +52,7 @@ fn read_item(path: &str, item: &RawValue, out: &mut Vec<Message>, extra: &mut Ex
             }
         }
         _ => {
-            extra.push((format!("{path}.{kind}"), item.to_owned()));
+            extra.push((format!("{}.{kind}", item.path()), item.boxed()));
             return Ok(());
         }
     }
@@ -72,16 +70,16 @@ fn message(
     out: &mut Vec<Message>,
     extra: &mut Extra,
 ) -> Result<(), Fault> {
-    let place = fields.path_of("role");
     let role = match role {
         Some("system" | "developer") => Role::System,
         Some("user") => Role::User,
         Some("assistant") => Role::Assistant,
-        _ => return Err(bad(&place, format!("`{place}` must be system, developer, user or assistant"))),
+        _ => {
+            let place = fields.path_of("role");
+            return Err(bad(&place, format!("`{place}` must be system, developer, user or assistant")));
+        }
     };
-    let place = fields.path_of("content");
-    let value = fields.take("content").ok_or_else(|| bad(&place, format!("`{place}` is missing")))?;
-    let parts = content(&place, value, extra)?;
+    let parts = content(fields.required("content", Fields::value)?, extra)?;
     // Whether the model was still working when it said this: a label.
     fields.take("phase");
     if role == Role::Assistant {

@@ -5,17 +5,17 @@
 //! `previous_response_id` must have been resolved before; one that is still there is refused by name.
 
 use serde_json::json;
-use serde_json::value::RawValue;
 use types::Fault;
 use types::chat::{Format, Message, Part, Reasoning, Request, Role, Tool, ToolChoice};
 
 use super::input;
-use crate::fields::{Extra, Fields, bad};
+use crate::fields::{Extra, Fields, bad, text_item};
 use crate::openai::request::no_parameters;
+use crate::tape::Json;
 
 /// Reads a request. What it says beyond the vocabulary is in [`Request::extra`], by path.
-pub(crate) fn decode(body: &RawValue) -> Result<Request, Fault> {
-    let mut fields = Fields::of("", body)?;
+pub(crate) fn decode(body: Json<'_>) -> Result<Request, Fault> {
+    let mut fields = Fields::of(body)?;
     let mut extra = Extra::new();
     let model = fields.required("model", Fields::text)?;
     let mut messages = Vec::new();
@@ -26,8 +26,8 @@ pub(crate) fn decode(body: &RawValue) -> Result<Request, Fault> {
         input::read(value, &mut messages, &mut extra)?;
     }
     let mut tools = Vec::new();
-    for (path, item) in fields.items("tools")?.unwrap_or_default() {
-        tools.extend(tool(&path, item, &mut extra)?);
+    for item in fields.items("tools")?.unwrap_or_default() {
+        tools.extend(tool(item, &mut extra)?);
     }
     let tool_choice = choice(&mut fields, &mut extra)?;
     let (format, reasoning) = (format(&mut fields, &mut extra)?, reasoning(&mut fields, &mut extra)?);
@@ -69,11 +69,11 @@ fn defaults(fields: &mut Fields<'_>) {
     }
 }
 
-fn tool(path: &str, item: &RawValue, extra: &mut Extra) -> Result<Option<Tool>, Fault> {
-    let mut fields = Fields::of(path, item)?;
+fn tool(item: Json<'_>, extra: &mut Extra) -> Result<Option<Tool>, Fault> {
+    let mut fields = Fields::of(item)?;
     let kind = fields.required("type", Fields::text)?;
     if kind != "function" {
-        extra.push((format!("{path}.{kind}"), item.to_owned()));
+        extra.push((format!("{}.{kind}", item.path()), item.boxed()));
         return Ok(None);
     }
     let tool = Tool {
@@ -100,11 +100,11 @@ fn choice(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Option<ToolChoic
             _ => Err(bad("tool_choice", "`tool_choice` must be auto, none, required or an object")),
         };
     }
-    let mut choice = Fields::of("tool_choice", value)?;
+    let mut choice = Fields::of(value)?;
     match choice.text("type")?.as_deref() {
         Some("function") => Ok(Some(ToolChoice::Named(choice.required("name", Fields::text)?))),
         kind => {
-            extra.push((format!("tool_choice.{}", kind.unwrap_or("type")), value.to_owned()));
+            extra.push((format!("tool_choice.{}", kind.unwrap_or("type")), value.boxed()));
             Ok(None)
         }
     }
@@ -149,12 +149,11 @@ fn reasoning(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Option<Reason
 fn logprobs(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Option<u64>, Fault> {
     let alternatives = fields.count("top_logprobs")?;
     let mut wanted = alternatives.is_some_and(|alternatives| alternatives > 0);
-    for (path, item) in fields.items("include")?.unwrap_or_default() {
-        match serde_json::from_str::<String>(item.get()).as_deref() {
-            Ok("message.output_text.logprobs") => wanted = true,
-            Ok("reasoning.encrypted_content") => {}
-            Ok(_) => extra.push((path, item.to_owned())),
-            Err(_) => return Err(bad(&path, format!("`{path}` must be a string"))),
+    for item in fields.items("include")?.unwrap_or_default() {
+        match &*text_item(item)? {
+            "message.output_text.logprobs" => wanted = true,
+            "reasoning.encrypted_content" => {}
+            _ => extra.push((item.path(), item.boxed())),
         }
     }
     Ok(wanted.then(|| alternatives.unwrap_or(0)))

@@ -7,15 +7,18 @@
 //! result is marked by `Error: ` before its text; tools are not strict unless the caller said so, which is not what
 //! holds in this dialect where nothing is said.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use types::chat::{Format, Message, Part, Reasoning, Request, Role, Tool, ToolChoice};
 use types::{Fault, Quirks};
 
 use super::content::content_json;
-use super::item::{arguments_of, call_json, refusal_json, text_json, thought_json};
+use super::item::arguments_of;
+use super::item_out::{Content, Item};
 use crate::codec::Writing;
 use crate::omission::Omissions;
+use crate::openai::fieldwise::Fieldwise;
 use crate::openai::request_out::{effort, reasons};
 
 /// Whether a field of another dialect that has no word in the vocabulary is said here nevertheless: `verbosity`,
@@ -38,7 +41,11 @@ fn place_of(name: &str, value: &RawValue) -> Option<(&'static str, &'static str)
 }
 
 /// Writes the request.
-pub(crate) fn encode(request: &Request, writing: &Writing<'_>, omit: &mut Omissions) -> Result<Value, Fault> {
+pub(crate) fn encode<'a>(
+    request: &'a Request,
+    writing: &Writing<'_>,
+    omit: &mut Omissions,
+) -> Result<Fieldwise<Function<'a>>, Fault> {
     let Writing { model, quirks, .. } = *writing;
     unsaid(request, omit)?;
     let (instructions, turns) = match request.messages.split_first() {
@@ -52,26 +59,21 @@ pub(crate) fn encode(request: &Request, writing: &Writing<'_>, omit: &mut Omissi
     for message in turns {
         write_turn(message, quirks, &mut input, omit)?;
     }
-    let mut body = Map::new();
-    let mut set = |name: &str, value: Value| {
-        if !value.is_null() {
-            body.insert(name.to_owned(), value);
-        }
-    };
-    set("model", model.into());
-    set("instructions", json!(instructions));
-    set("input", input.into());
+    let mut body = Fieldwise::new();
+    body.set("model", model.into());
+    body.set("instructions", json!(instructions));
+    body.set("input", input.into());
     if !request.tools.is_empty() {
-        set("tools", request.tools.iter().map(tool_json).collect());
-        set("parallel_tool_calls", json!(request.parallel_tool_calls));
+        body.set_tools(request.tools.iter().map(Function::of).collect());
+        body.set("parallel_tool_calls", json!(request.parallel_tool_calls));
     }
-    set(
+    body.set(
         "tool_choice",
         request.tool_choice.as_ref().map_or(Value::Null, |choice| choice_json(choice, quirks)),
     );
-    set("max_output_tokens", json!(request.max_tokens));
-    set("temperature", json!(request.temperature));
-    set("top_p", json!(request.top_p));
+    body.set("max_output_tokens", json!(request.max_tokens));
+    body.set("temperature", json!(request.temperature));
+    body.set("top_p", json!(request.top_p));
     let thinks = matches!(request.reasoning, Some(Reasoning::Effort(_) | Reasoning::Budget(_)));
     let mut include = Vec::new();
     if thinks || (request.reasoning.is_none() && reasons(model)) {
@@ -79,23 +81,23 @@ pub(crate) fn encode(request: &Request, writing: &Writing<'_>, omit: &mut Omissi
     }
     if let Some(alternatives) = request.logprobs {
         include.push("message.output_text.logprobs");
-        set("top_logprobs", json!(alternatives));
+        body.set("top_logprobs", json!(alternatives));
     }
     if !include.is_empty() {
-        set("include", json!(include));
+        body.set("include", json!(include));
     }
-    set(
+    body.set(
         "reasoning",
         request.reasoning.as_ref().and_then(effort).map_or(Value::Null, |effort| json!({ "effort": effort })),
     );
-    set("text", format_json(&request.format));
+    body.set("text", format_json(&request.format));
     if request.stream {
-        set("stream", true.into());
+        body.set("stream", true.into());
     }
-    set("store", false.into());
-    set("user", json!(request.user));
+    body.set("store", false.into());
+    body.set("user", json!(request.user));
     carry(request, &mut body);
-    Ok(body.into())
+    Ok(body)
 }
 
 /// What has no word here.
@@ -120,14 +122,14 @@ fn unsaid(request: &Request, omit: &mut Omissions) -> Result<(), Fault> {
     Ok(())
 }
 
-fn carry(request: &Request, body: &mut Map<String, Value>) {
+fn carry(request: &Request, body: &mut Fieldwise<Function<'_>>) {
     for (name, value) in &request.extra {
         let Some((object, name)) = place_of(name, value) else { continue };
         let Ok(value) = serde_json::from_str::<Value>(value.get()) else { continue };
         if object.is_empty() {
-            body.insert(name.to_owned(), value);
-        } else if let Value::Object(fields) = body.entry(object).or_insert_with(|| json!({})) {
-            fields.insert(name.to_owned(), value);
+            body.set(name, value);
+        } else {
+            body.set_within(object, name, value);
         }
     }
 }
@@ -140,17 +142,24 @@ fn one_text(parts: &[Part]) -> Option<&str> {
     }
 }
 
-fn tool_json(tool: &Tool) -> Value {
-    let mut json = json!({
-        "type": "function",
-        "name": tool.name,
-        "parameters": tool.parameters,
-        "strict": tool.strict.unwrap_or_default(),
-    });
-    if let Some(description) = &tool.description {
-        json["description"] = json!(description);
+/// A tool as it is written.
+#[derive(Debug, Serialize)]
+pub(crate) struct Function<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: &'a str,
+    parameters: &'a Value,
+    strict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+}
+
+impl<'a> Function<'a> {
+    fn of(tool: &'a Tool) -> Self {
+        let Tool { name, description, parameters, strict, .. } = tool;
+        let (description, strict) = (description.as_deref(), strict.unwrap_or_default());
+        Self { kind: "function", name, parameters, strict, description }
     }
-    json
 }
 
 fn choice_json(choice: &ToolChoice, quirks: &Quirks) -> Value {
@@ -201,7 +210,7 @@ fn write_turn(
 /// The model's own turn as items in its order: texts that follow each other are one message.
 fn said(parts: &[Part], quirks: &Quirks, out: &mut Vec<Value>, omit: &mut Omissions) -> Result<(), Fault> {
     let mut content = Vec::new();
-    let flush = |content: &mut Vec<Value>, out: &mut Vec<Value>| {
+    let flush = |content: &mut Vec<Content<'_>>, out: &mut Vec<Value>| {
         if !content.is_empty() {
             out.push(json!({ "type": "message", "role": "assistant", "content": std::mem::take(content) }));
         }
@@ -209,11 +218,11 @@ fn said(parts: &[Part], quirks: &Quirks, out: &mut Vec<Value>, omit: &mut Omissi
     for part in parts {
         match part {
             Part::Text { text } if text.is_empty() => {}
-            Part::Text { text } => content.push(text_json(text, &[])),
-            Part::Refusal { text } => content.push(refusal_json(text)),
+            Part::Text { text } => content.push(Content::text(text, &[][..])),
+            Part::Refusal { text } => content.push(Content::Refusal { refusal: text }),
             Part::ToolCall { id, name, arguments } => {
                 flush(&mut content, out);
-                out.push(call_json(None, id, name, arguments_of(arguments)));
+                out.push(json!(Item::call(id, name, arguments_of(arguments))));
             }
             // Nobody but Gemini can read it.
             Part::Thinking { signature: Some(data), .. } | Part::HiddenThinking { data }
@@ -221,12 +230,12 @@ fn said(parts: &[Part], quirks: &Quirks, out: &mut Vec<Value>, omit: &mut Omissi
             Part::Thinking { text, signature } => {
                 if signature.is_some() || quirks.reasoning_back {
                     flush(&mut content, out);
-                    out.push(thought_json(None, Some(text), signature.as_deref()));
+                    out.push(json!(Item::thought(Some(text), signature.as_deref())));
                 }
             }
             Part::HiddenThinking { data } => {
                 flush(&mut content, out);
-                out.push(thought_json(None, None, Some(data)));
+                out.push(json!(Item::thought(None, Some(data))));
             }
             Part::CachePoint { .. } => {}
             Part::Image(_) | Part::Audio { .. } | Part::Document(_) | Part::ToolResult { .. } => {

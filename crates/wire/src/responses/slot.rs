@@ -2,9 +2,11 @@
 
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::item::{arguments_of, call_json, message_json, refusal_json, text_json, thought_json};
+use super::item::arguments_of;
+use super::item_out::{Content as Written, Item, Summary};
+use crate::text::append;
 
 /// Writes events and numbers them.
 #[derive(Clone, Debug, Default)]
@@ -31,25 +33,74 @@ struct Delta<'a> {
     logprobs: Option<&'a [Value]>,
 }
 
+/// An event of any type.
+#[derive(Debug, Serialize)]
+struct Event<'a, F> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    sequence_number: u64,
+    #[serde(flatten)]
+    fields: &'a F,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct About<'a> {
+    item_id: &'a str,
+    output_index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_index: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary_index: Option<usize>,
+}
+
+/// An item that begins or has ended.
+#[derive(Debug, Serialize)]
+struct Whole<'a> {
+    output_index: usize,
+    item: Item<'a>,
+}
+
+/// A part that begins or has ended.
+#[derive(Debug, Serialize)]
+struct Part<'a, P> {
+    #[serde(flatten)]
+    about: About<'a>,
+    part: P,
+}
+
+/// The text of a part that has ended.
+#[derive(Debug, Default, Serialize)]
+struct Said<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprobs: Option<&'a [Value]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Ended<'a> {
+    #[serde(flatten)]
+    about: About<'a>,
+    #[serde(flatten)]
+    said: Said<'a>,
+}
+
 impl Feed {
-    /// Appends an event of the given type; `fields` is an object with the rest of it.
-    pub(super) fn put(&mut self, kind: &'static str, fields: Value, out: &mut BytesMut) {
-        let mut event = Map::new();
-        event.insert("type".into(), kind.into());
-        event.insert("sequence_number".into(), self.number().into());
-        if let Value::Object(fields) = fields {
-            event.extend(fields);
-        }
-        out.put_slice(format!("event: {kind}\ndata: {}\n\n", Value::Object(event)).as_bytes());
+    /// Appends an event of the given type; `fields` are the rest of it.
+    pub(super) fn put(&mut self, kind: &'static str, fields: &impl Serialize, out: &mut BytesMut) {
+        write(kind, &Event { kind, sequence_number: self.number(), fields }, out);
     }
 
     fn delta(&mut self, mut delta: Delta<'_>, out: &mut BytesMut) {
         delta.sequence_number = self.number();
-        out.put_slice(b"event: ");
-        out.put_slice(delta.kind.as_bytes());
-        out.put_slice(b"\ndata: ");
-        out.put_slice(&serde_json::to_vec(&delta).unwrap_or_default());
-        out.put_slice(b"\n\n");
+        write(delta.kind, &delta, out);
     }
 
     fn number(&mut self) -> u64 {
@@ -57,6 +108,14 @@ impl Feed {
         self.next += 1;
         number
     }
+}
+
+fn write(kind: &str, event: &impl Serialize, out: &mut BytesMut) {
+    for piece in ["event: ", kind, "\ndata: "] {
+        out.put_slice(piece.as_bytes());
+    }
+    append(event, out);
+    out.put_slice(b"\n\n");
 }
 
 /// A text or a refusal within a message.
@@ -68,8 +127,12 @@ pub(super) struct Content {
 }
 
 impl Content {
-    fn json(&self) -> Value {
-        if self.refusal { refusal_json(&self.text) } else { text_json(&self.text, &self.logprobs) }
+    fn written(&self) -> Written<'_> {
+        if self.refusal {
+            Written::Refusal { refusal: &self.text }
+        } else {
+            Written::text(&self.text, &self.logprobs[..])
+        }
     }
 }
 
@@ -95,15 +158,19 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    const fn about(&self) -> About<'_> {
+        let (item_id, output_index) = (self.id.as_str(), self.place);
+        About { item_id, output_index, content_index: None, summary_index: None }
+    }
+
     /// Writes that the item begins, as yet empty.
     pub(super) fn begin(&self, feed: &mut Feed, out: &mut BytesMut) {
-        let fields = json!({ "output_index": self.place, "item": self.json() });
-        feed.put("response.output_item.added", fields, out);
+        let whole = Whole { output_index: self.place, item: self.item() };
+        feed.put("response.output_item.added", &whole, out);
         if let Body::Thought { text: Some(_), .. } = self.body {
-            let part = json!({ "type": "summary_text", "text": "" });
-            let fields =
-                json!({ "item_id": self.id, "output_index": self.place, "summary_index": 0, "part": part });
-            feed.put("response.reasoning_summary_part.added", fields, out);
+            let about = About { summary_index: Some(0), ..self.about() };
+            let part = Part { about, part: Summary::of("") };
+            feed.put("response.reasoning_summary_part.added", &part, out);
         }
     }
 
@@ -170,32 +237,26 @@ impl Slot {
         }
         self.end_content(feed, out);
         let Body::Message(content) = &mut self.body else { return };
-        let part = Content { refusal, text: String::new(), logprobs: Vec::new() };
-        let place = content.len();
-        let fields = json!({
-            "item_id": self.id, "output_index": self.place, "content_index": place, "part": part.json(),
-        });
-        content.push(part);
-        feed.put("response.content_part.added", fields, out);
+        let empty = Content { refusal, text: String::new(), logprobs: Vec::new() };
+        content.push(empty);
+        let Body::Message(content) = &self.body else { return };
+        let Some((last, before)) = content.split_last() else { return };
+        let about = About { content_index: Some(before.len()), ..self.about() };
+        feed.put("response.content_part.added", &Part { about, part: last.written() }, out);
     }
 
     fn end_content(&self, feed: &mut Feed, out: &mut BytesMut) {
         let Body::Message(content) = &self.body else { return };
         let Some((last, before)) = content.split_last() else { return };
-        let mut fields = json!({
-            "item_id": self.id, "output_index": self.place, "content_index": before.len(),
-        });
-        let mut part = fields.clone();
-        part["part"] = last.json();
-        if last.refusal {
-            fields["refusal"] = last.text.as_str().into();
-            feed.put("response.refusal.done", fields, out);
+        let about = About { content_index: Some(before.len()), ..self.about() };
+        let (kind, said) = if last.refusal {
+            ("response.refusal.done", Said { refusal: Some(&last.text), ..Said::default() })
         } else {
-            fields["logprobs"] = last.logprobs.as_slice().into();
-            fields["text"] = last.text.as_str().into();
-            feed.put("response.output_text.done", fields, out);
-        }
-        feed.put("response.content_part.done", part, out);
+            let (logprobs, text) = (Some(&last.logprobs[..]), Some(&*last.text));
+            ("response.output_text.done", Said { logprobs, text, ..Said::default() })
+        };
+        feed.put(kind, &Ended { about, said }, out);
+        feed.put("response.content_part.done", &Part { about, part: last.written() }, out);
     }
 
     /// Writes that the item has ended.
@@ -207,46 +268,38 @@ impl Slot {
         {
             self.say(arguments_of(""), false, feed, out);
         }
-        let place = json!({ "item_id": self.id, "output_index": self.place });
         match &self.body {
             Body::Message(_) | Body::Thought { text: None, .. } => {}
             Body::Thought { text: Some(text), .. } => {
-                let mut fields = place;
-                fields["summary_index"] = 0.into();
-                let mut part = fields.clone();
-                fields["text"] = text.as_str().into();
-                feed.put("response.reasoning_summary_text.done", fields, out);
-                part["part"] = json!({ "type": "summary_text", "text": text });
-                feed.put("response.reasoning_summary_part.done", part, out);
+                let about = About { summary_index: Some(0), ..self.about() };
+                let said = Said { text: Some(text), ..Said::default() };
+                feed.put("response.reasoning_summary_text.done", &Ended { about, said }, out);
+                let part = Part { about, part: Summary::of(text) };
+                feed.put("response.reasoning_summary_part.done", &part, out);
             }
             Body::Call { arguments, name, .. } => {
-                let mut fields = place;
-                fields["name"] = name.as_str().into();
-                fields["arguments"] = arguments.as_str().into();
-                feed.put("response.function_call_arguments.done", fields, out);
+                let said = Said { name: Some(name), arguments: Some(arguments), ..Said::default() };
+                feed.put("response.function_call_arguments.done", &Ended { about: self.about(), said }, out);
             }
         }
         self.status = Some(status);
-        feed.put(
-            "response.output_item.done",
-            json!({ "output_index": self.place, "item": self.json() }),
-            out,
-        );
+        let whole = Whole { output_index: self.place, item: self.item() };
+        feed.put("response.output_item.done", &whole, out);
     }
 
     /// The item as it stands. One that is being made does not hold its text yet: that comes in pieces.
-    pub(super) fn json(&self) -> Value {
+    pub(super) fn item(&self) -> Item<'_> {
         let status = self.status.unwrap_or("in_progress");
         match &self.body {
             Body::Message(content) => {
-                message_json(&self.id, status, content.iter().map(Content::json).collect())
+                Item::message(&self.id, status, content.iter().map(Content::written).collect())
             }
             Body::Thought { text, proof } => {
                 let text = text.as_deref().filter(|_| self.status.is_some());
-                thought_json(Some(&self.id), text, proof.as_deref())
+                Item::thought(text, proof.as_deref()).named(&self.id)
             }
             Body::Call { id, name, arguments, .. } => {
-                call_json(Some((&self.id, status)), id, name, arguments)
+                Item::call(id, name, arguments).named(&self.id).with_status(status)
             }
         }
     }

@@ -231,7 +231,7 @@ impl Reader {
 
     fn end<'a, T>(&mut self, status: &str, mut response: Response<'a>, on: &mut impl FnMut(Said<'a, T>)) {
         self.start(&mut response, on);
-        if let Some(usage) = response.usage.and_then(usage_of) {
+        if let Some(usage) = response.usage.and_then(|usage| usage_of(usage.get())) {
             on(Said::Usage { usage, alone: false });
         }
         if let Some(error) = response.error {

@@ -4,11 +4,11 @@
 //! with the answer. The last event holds the whole response, which is why all of it is kept.
 
 use bytes::{BufMut, BytesMut};
-use serde_json::{Value, json};
+use serde::Serialize;
 use types::chat::{Event, Stop};
 use types::{CallId, Fault, Usage};
 
-use super::answer::Frame;
+use super::answer::{Frame, Response};
 use super::item::logprobs_json;
 use super::slot::{Body, Feed, Slot};
 use crate::codec::AnswerMeta;
@@ -23,6 +23,12 @@ pub(crate) struct Writer {
     slots: Vec<Slot>,
     usage: Option<Usage>,
     stop: Stop,
+}
+
+/// An event that tells the whole response.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    response: &'a Response<'a>,
 }
 
 /// Which item a text belongs to.
@@ -101,7 +107,7 @@ impl Writer {
         }
         for kind in ["response.created", "response.in_progress"] {
             let response = self.frame.response(Vec::new(), None, None);
-            self.feed.put(kind, json!({ "response": response }), out);
+            self.feed.put(kind, &Told { response: &response }, out);
         }
     }
 
@@ -176,7 +182,7 @@ impl Writer {
 
     fn end(&mut self, out: &mut BytesMut) {
         self.end_all(out);
-        let output: Vec<Value> = self.slots.iter().map(Slot::json).collect();
+        let output = self.slots.iter().map(Slot::item).collect();
         let response = self.frame.response(output, Some(&self.stop), Some(&self.usage.unwrap_or_default()));
         let kind = match self.stop {
             Stop::Length | Stop::Refused => "response.incomplete",
@@ -184,7 +190,7 @@ impl Writer {
                 "response.completed"
             }
         };
-        self.feed.put(kind, json!({ "response": response }), out);
+        self.feed.put(kind, &Told { response: &response }, out);
     }
 
     fn fail(&mut self, fault: &Fault, out: &mut BytesMut) {
