@@ -204,7 +204,7 @@ fn translate_request(body: &[u8], (from, to): (Dialect, Dialect), iters: u64) ->
 fn answer_to_openai(iters: u64) -> Result<()> {
     let body = answers::messages().to_string();
     let created = Timestamp::from_micros(1_790_000_000_000_000);
-    let meta = AnswerMeta { created, model: MODEL, call: CallId::new(created, [7; 10]) };
+    let meta = AnswerMeta { created, model: MODEL, call: CallId::new(created, [7; 10]), previous: None };
     for _ in 0..iters {
         let neutral = wire::decode_answer(Dialect::AnthropicMessages, black_box(body.as_bytes()))?;
         black_box(wire::encode_answer(Dialect::OpenaiChat, &neutral, &meta));

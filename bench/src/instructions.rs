@@ -34,8 +34,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         if options.only.as_ref().is_some_and(|only| !workload.name.contains(only.as_str())) {
             continue;
         }
-        let few = count(workload.name, FEW, directory.path()).await?;
-        let many = count(workload.name, MANY, directory.path()).await?;
+        let few = count(&["hot", workload.name, &FEW.to_string()], directory.path()).await?;
+        let many = count(&["hot", workload.name, &MANY.to_string()], directory.path()).await?;
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         let each = many.saturating_sub(few) as f64 / (MANY - FEW) as f64;
         report.add(format!("{}.instructions", workload.name), each, "instructions", Goal::None);
@@ -47,13 +47,17 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     report.publish()
 }
 
-async fn count(name: &str, iters: u64, directory: &Path) -> Result<u64> {
+/// Instructions of this program with these arguments.
+///
+/// # Errors
+/// When valgrind is missing, or it or the program fails.
+pub(crate) async fn count(arguments: &[&str], directory: &Path) -> Result<u64> {
     let out = directory.join("callgrind.out");
     let output = Command::new("valgrind")
         .arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(std::env::current_exe()?)
-        .args(["hot", name, &iters.to_string()])
+        .args(arguments)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

@@ -8,6 +8,7 @@ mod answers;
 mod caller;
 mod chains;
 mod child;
+mod dialects;
 mod engine;
 mod hot;
 mod http1;
@@ -44,6 +45,11 @@ enum Command {
     Chains(chains::Options),
     /// Count the hot path's instructions: bench/results/instructions.json.
     Instructions(instructions::Options),
+    /// Count what translations between dialects cost: bench/results/dialects.json.
+    Dialects(dialects::Options),
+    /// Do one translation; what `dialects` counts.
+    #[command(hide = true)]
+    Translation(dialects::Round),
     /// Run one workload of the hot path; what `instructions` counts.
     #[command(hide = true)]
     Hot(hot::Options),
@@ -76,6 +82,8 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Proxy(options) => proxy::run(&options).await,
         Command::Chains(options) => chains::run(&options).await,
         Command::Instructions(options) => instructions::run(&options).await,
+        Command::Dialects(options) => dialects::run(&options).await,
+        Command::Translation(options) => dialects::round(&options),
         Command::Hot(options) => hot::run(&options),
     }
 }

@@ -136,8 +136,8 @@ fn local_provider(base: policy::Timeouts) -> Provider {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Default, Section};
     use crate::route::Breaker;
+    use crate::table::{Default, Section};
     use policy::{Timeouts, hedge};
 
     fn unset(section: &Section, key: &str) -> &'static str {

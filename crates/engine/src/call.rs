@@ -50,6 +50,8 @@ pub(crate) struct Parsed<'a> {
     began: Moment,
     inbound: &'a Inbound,
     peek: Peek<'a>,
+    /// The answer that it goes on from, once its conversation stands in the body.
+    previous: Option<String>,
 }
 
 /// A caller that may call.
@@ -103,7 +105,8 @@ impl Engine {
         let asked = Asked::of(self, inbound, &admitted.parsed.peek, &admitted.who);
         let recalled = self.recalled(inbound, &admitted.parsed.peek, &admitted.who).await?;
         if let Some(recalled) = &recalled {
-            admitted.parsed = parse(recalled, tally)?;
+            let previous = admitted.parsed.peek.previous_response_id.as_deref().map(str::to_owned);
+            admitted.parsed = Parsed { previous, ..parse(recalled, tally)? };
         }
         let planned = plan::plan(admitted)?;
         let plan = Arc::clone(&planned.plan);
@@ -149,5 +152,5 @@ impl Engine {
 
 fn parse<'a>(inbound: &'a Inbound, tally: &Tally) -> Result<Parsed<'a>, Fault> {
     let peek = wire::peek(inbound.dialect, &inbound.body)?;
-    Ok(Parsed { call: tally.call(), began: tally.began(), inbound, peek })
+    Ok(Parsed { call: tally.call(), began: tally.began(), inbound, peek, previous: None })
 }

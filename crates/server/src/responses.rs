@@ -11,7 +11,11 @@ use types::{Dialect, Fault};
 use crate::{head, reply};
 
 /// `GET /v1/responses/{id}`.
-pub(crate) async fn show(State(engine): State<Engine>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn show(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let found = async {
         let who = engine.identify(&head::read(&headers)?)?;
         engine.response(&id, &who).await
@@ -23,7 +27,11 @@ pub(crate) async fn show(State(engine): State<Engine>, Path(id): Path<String>, h
 }
 
 /// `DELETE /v1/responses/{id}`.
-pub(crate) async fn forget(State(engine): State<Engine>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn forget(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let gone = async {
         let who = engine.identify(&head::read(&headers)?)?;
         engine.forget_response(&id, &who).await

@@ -16,9 +16,10 @@ use tracing_subscriber::{Layer, Registry, reload};
 mod event;
 
 pub use event::{
-    BreakerChange, CallEnd, RunEnded, attempt_failed, breaker_changed, call_done, call_failed, collector_away, collector_back,
-    config_refused, config_reloaded, foreseen, large_call, ledger_failed, ledger_recovered, panicked, provider_started, response_not_kept,
-    provider_stopped, run_done, run_failed, run_resumed, serving, spans_lost, stopped, stopping,
+    BreakerChange, CallEnd, RunEnded, attempt_failed, breaker_changed, call_done, call_failed,
+    collector_away, collector_back, config_refused, config_reloaded, foreseen, large_call, ledger_failed,
+    ledger_recovered, panicked, provider_started, provider_stopped, response_not_kept, run_done, run_failed,
+    run_resumed, serving, spans_lost, stopped, stopping,
 };
 
 /// The names of our crates: whose lines follow the level.

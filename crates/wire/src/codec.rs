@@ -21,6 +21,8 @@ pub struct AnswerMeta<'a> {
     pub model: &'a str,
     /// The call, whose id names the answer where the provider gave none.
     pub call: CallId,
+    /// The answer that the call goes on from, in the Responses dialect.
+    pub previous: Option<&'a str>,
 }
 
 /// Reads a request for a chat completion.

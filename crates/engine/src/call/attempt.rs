@@ -17,7 +17,7 @@ use crate::call::record::Record;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
 use crate::call::trial::Trial;
-use crate::call::{About, Answered, Planned, Target};
+use crate::call::{About, Answered, Parsed, Planned, Target};
 use crate::{Engine, ids};
 
 /// The largest whole answer, in bytes. Streams have no such bound: they are not kept.
@@ -134,8 +134,7 @@ impl Engine {
             if !content_type.starts_with(expected) {
                 return Err(bad_answer("a stream was asked for and something else came"));
             }
-            let meta =
-                wire::AnswerMeta { created: clock::wall(), model: &parsed.peek.model, call: parsed.call };
+            let meta = meta(parsed, &parsed.peek.model);
             let inbound = parsed.inbound.dialect;
             let reader = Reader::new((dialect, inbound), usage_added, parsed.peek.include_usage, &meta);
             let parts = stream_start(exchange, reader, about).await?;
@@ -186,7 +185,7 @@ fn whole(planned: &Planned<'_>, dialect: Dialect, body: Bytes, record: &mut Reco
         let answer = wire::decode_answer(dialect, &body)?;
         // Bedrock's answers name no model, and Gemini's not always.
         let model = if answer.model.is_empty() { &*record.target().id } else { &answer.model };
-        let meta = wire::AnswerMeta { created: clock::wall(), model, call: parsed.call };
+        let meta = meta(parsed, model);
         (wire::encode_answer(inbound, &answer, &meta), answer.usage)
     };
     match usage {
@@ -194,6 +193,16 @@ fn whole(planned: &Planned<'_>, dialect: Dialect, body: Bytes, record: &mut Reco
         None => record.know_partial(None, body.len() as u64),
     }
     Ok(body)
+}
+
+/// What an answer that is written anew says of itself.
+fn meta<'a>(parsed: &'a Parsed<'_>, model: &'a str) -> wire::AnswerMeta<'a> {
+    wire::AnswerMeta {
+        created: clock::wall(),
+        model,
+        call: parsed.call,
+        previous: parsed.previous.as_deref(),
+    }
 }
 
 /// What an attempt brought.

@@ -30,6 +30,9 @@ async fn a_call_goes_on_from_an_earlier_answer() {
     let turns: Vec<_> = sent["messages"].as_array().unwrap().iter().map(|turn| &turn["content"]).collect();
     assert_eq!(turns, [&json!("The capital of Switzerland?"), &json!("Bern."), &json!("And of France?")]);
 
+    let later: Value = serde_json::from_slice(&answered.body).unwrap();
+    assert_eq!(later["previous_response_id"], id);
+
     // The answer can be read again, and forgotten; then nothing goes on from it.
     let who = house.engine().identify(&Head::default()).unwrap();
     let kept: Value = serde_json::from_str(&house.engine().response(&id, &who).await.unwrap()).unwrap();

@@ -40,7 +40,8 @@ impl Responses for Sqlite {
             let rows = query.fetch_all(&self.read).await.map_err(StoreError::database("read answers"))?;
             // The first turn has none before it: else one is missing, and the conversation is not whole.
             let whole = rows.first().is_some_and(|row| row.get::<Option<String>, _>("previous").is_none());
-            let turn = |row: &sqlx::sqlite::SqliteRow| Turn { input: row.get("input"), output: row.get("output") };
+            let turn =
+                |row: &sqlx::sqlite::SqliteRow| Turn { input: row.get("input"), output: row.get("output") };
             Ok(whole.then(|| rows.iter().map(turn).collect()))
         })
     }

@@ -19,7 +19,8 @@ fn kept(id: &str, previous: Option<&str>, tenant: Option<&str>, at: i64) -> Kept
 #[tokio::test]
 async fn a_conversation_is_the_chain_of_its_answers() {
     let store = Sqlite::in_memory().await.unwrap();
-    for (id, previous, at) in [("a", None, 1), ("b", Some("a"), 2), ("c", Some("b"), 3), ("x", Some("b"), 4)] {
+    for (id, previous, at) in [("a", None, 1), ("b", Some("a"), 2), ("c", Some("b"), 3), ("x", Some("b"), 4)]
+    {
         store.keep(kept(id, previous, Some("t"), at)).await.unwrap();
     }
     let turns = store.history("c", Some("t")).await.unwrap().unwrap();

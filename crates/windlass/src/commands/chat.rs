@@ -65,8 +65,7 @@ fn request(args: &Chat) -> Result<Request, Failure> {
         }
         text => text.to_owned(),
     };
-    let message =
-        |role, text: String| Message { role, parts: vec![Part::Text { text }], name: None };
+    let message = |role, text: String| Message { role, parts: vec![Part::Text { text }], name: None };
     let system = args.system.clone().map(|text| message(Role::System, text));
     let messages = system.into_iter().chain([message(Role::User, text)]).collect();
     Ok(Request { messages, max_tokens: args.max_tokens, ..Request::default() })

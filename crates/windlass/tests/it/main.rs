@@ -12,6 +12,8 @@ mod house;
 #[cfg(test)]
 mod judges;
 #[cfg(test)]
+mod judges_responses;
+#[cfg(test)]
 mod judges_simulators;
 #[cfg(test)]
 mod kills;

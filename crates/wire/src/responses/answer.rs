@@ -92,6 +92,8 @@ pub(super) struct Frame {
     pub(super) model: String,
     created: i64,
     call: CallId,
+    /// The answer that this one goes on from.
+    previous: Option<String>,
 }
 
 impl Frame {
@@ -101,6 +103,7 @@ impl Frame {
             model: meta.model.to_owned(),
             created: meta.created.as_secs(),
             call: meta.call,
+            previous: meta.previous.map(str::to_owned),
         };
         frame.take_id(id);
         frame
@@ -149,7 +152,7 @@ impl Frame {
             model: &self.model,
             output,
             parallel_tool_calls: true,
-            previous_response_id: (),
+            previous_response_id: self.previous.as_deref(),
             reasoning: (),
             service_tier: (),
             temperature: (),
@@ -180,7 +183,7 @@ pub(crate) struct Response<'a> {
     model: &'a str,
     output: Vec<Item<'a>>,
     parallel_tool_calls: bool,
-    previous_response_id: (),
+    previous_response_id: Option<&'a str>,
     reasoning: (),
     service_tier: (),
     temperature: (),

@@ -27,7 +27,7 @@ pub(crate) const WHOLE_ANTHROPIC: &str = r#"{"id":"msg_1","type":"message","role
 
 pub(crate) fn meta() -> AnswerMeta<'static> {
     let created = Timestamp::from_micros(1_700_000_000_000_000);
-    AnswerMeta { created, model: "assistant", call: CallId::new(created, [7; 10]) }
+    AnswerMeta { created, model: "assistant", call: CallId::new(created, [7; 10]), previous: None }
 }
 
 pub(crate) fn events(dialect: Dialect, stream: &[u8]) -> Vec<Event> {

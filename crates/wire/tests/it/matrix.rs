@@ -69,7 +69,7 @@ pub(crate) fn fixtures(kind: &str, folder: &str) -> Vec<(String, String)> {
 
 fn meta() -> AnswerMeta<'static> {
     let created = Timestamp::from_micros(1_700_000_000_000_000);
-    AnswerMeta { created, model: "assistant", call: CallId::new(created, [7; 10]) }
+    AnswerMeta { created, model: "assistant", call: CallId::new(created, [7; 10]), previous: None }
 }
 
 fn pretty(json: &[u8]) -> String {

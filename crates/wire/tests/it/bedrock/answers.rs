@@ -22,7 +22,7 @@ const WHOLE: &str = r#"{"metrics":{"latencyMs":1275},"output":{"message":{"conte
 
 fn meta() -> AnswerMeta<'static> {
     let created = Timestamp::from_micros(1_700_000_000_000_000);
-    AnswerMeta { created, model: "assistant", call: CallId::new(created, [7; 10]) }
+    AnswerMeta { created, model: "assistant", call: CallId::new(created, [7; 10]), previous: None }
 }
 
 fn shown(bytes: &[u8]) -> &str {
