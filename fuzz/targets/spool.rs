@@ -17,7 +17,8 @@ use frame::{Piece, Scan};
 static RECORD: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let row: Row = serde_json::from_str(include_str!("../row.json")).expect("row.json is a ledger row");
     let mut bytes = Vec::new();
-    frame::encode(&row, &mut bytes).unwrap();
+    let line = serde_json::to_vec(&row).expect("a row is JSON");
+    frame::encode(|record| record.extend_from_slice(&line), &mut bytes);
     bytes
 });
 

@@ -25,7 +25,7 @@ use types::ledger::Row;
 pub(crate) use self::read::Batch;
 use self::segment::Create;
 use self::state::State;
-use crate::SpoolError;
+use crate::{SpoolError, record};
 
 /// How much the spool may hold, and how safe it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,9 +178,9 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Full`]: the row is not kept.
     pub fn append(&self, row: &Row) -> Result<(), SpoolError> {
-        BUFFER.with_borrow_mut(|record| {
-            frame::encode(row, record);
-            let waiting = self.state().append(record)?;
+        BUFFER.with_borrow_mut(|buffer| {
+            frame::encode(|line| record::write(row, line), buffer);
+            let waiting = self.state().append(buffer)?;
             if waiting == 1 || waiting == self.0.batch.load(std::sync::atomic::Ordering::Relaxed) {
                 self.0.wake.notify_one();
             }

@@ -12,19 +12,15 @@
 
 use std::ops::Range;
 
-use types::ledger::Row;
-
-use crate::record;
-
 /// The bytes before the JSON.
 const HEAD: usize = 21;
 const VERSION: &[u8; 3] = b"W1 ";
 
-/// Writes `row` as one record into `buffer`, in place of what was there.
-pub(super) fn encode(row: &Row, buffer: &mut Vec<u8>) {
+/// Makes one record in `buffer`, in place of what was there, of the line of JSON that `write` appends.
+pub(super) fn encode(write: impl FnOnce(&mut Vec<u8>), buffer: &mut Vec<u8>) {
     buffer.clear();
     buffer.extend_from_slice(&[b' '; HEAD]);
-    record::write(row, buffer);
+    write(buffer);
     let length = hex(u32::try_from(buffer.len() - HEAD).unwrap_or(u32::MAX));
     let crc = hex(checksum(length, &buffer[HEAD..]));
     buffer[..3].copy_from_slice(VERSION);

@@ -18,7 +18,7 @@ mod sample;
 fn records(count: u64) -> Vec<Vec<u8>> {
     let encoded = (0..count).map(|number| {
         let mut record = Vec::new();
-        encode(&sample::row(number), &mut record);
+        encode(|line| crate::record::write(&sample::row(number), line), &mut record);
         record
     });
     encoded.collect()
