@@ -41,7 +41,7 @@ pub use reply::{About, Answered, Inbound, Refusal, Whole};
 
 use crate::Engine;
 use crate::call::tally::Tally;
-use crate::responses::Asked;
+use crate::responses::{self, Asked};
 use crate::snapshot::Snapshot;
 
 /// A body that is what its dialect says it is.
@@ -110,6 +110,9 @@ impl Engine {
         }
         let planned = plan::plan(admitted)?;
         let plan = Arc::clone(&planned.plan);
+        if let Some(previous) = planned.admitted.parsed.peek.previous_response_id.as_deref() {
+            known_elsewhere(previous, &plan)?;
+        }
         tally.planned(&plan.name, planned.admitted.who.key.as_ref());
         let answered = self.attempt(planned, tally).await?;
         Ok(match asked {
@@ -148,6 +151,14 @@ impl Engine {
         }
         answered
     }
+}
+
+/// An answer to go on from that is not kept here can only be one that a provider keeps itself.
+fn known_elsewhere(previous: &str, plan: &Plan) -> Result<(), Fault> {
+    let native = plan.targets.iter().any(|target| {
+        target.provider.family.dialect(Dialect::OpenaiResponses) == Ok(Dialect::OpenaiResponses)
+    });
+    if native { Ok(()) } else { Err(responses::unknown("previous_response_id", previous)) }
 }
 
 fn parse<'a>(inbound: &'a Inbound, tally: &Tally) -> Result<Parsed<'a>, Fault> {

@@ -86,13 +86,13 @@ impl Engine {
     /// A kept answer, as its caller got it.
     pub async fn response(&self, id: &str, who: &Who) -> Result<String, Fault> {
         let found = self.0.responses.find(id, who.tenant.as_deref()).await;
-        found.map_err(|error| unread(&error))?.ok_or_else(|| unknown(id))
+        found.map_err(|error| unread(&error))?.ok_or_else(|| unknown("response_id", id))
     }
 
     /// Forgets a kept answer.
     pub async fn forget_response(&self, id: &str, who: &Who) -> Result<(), Fault> {
         let gone = self.0.responses.remove(id, who.tenant.as_deref()).await;
-        if gone.map_err(|error| unread(&error))? { Ok(()) } else { Err(unknown(id)) }
+        if gone.map_err(|error| unread(&error))? { Ok(()) } else { Err(unknown("response_id", id)) }
     }
 
     /// Forgets what has been kept for long enough.
@@ -138,9 +138,9 @@ fn kept(asked: Asked, body: &[u8]) -> Option<Kept> {
     Some(Kept { id, previous, tenant, at: clock::wall(), input, output, body: whole.to_owned() })
 }
 
-fn unknown(id: &str) -> Fault {
+pub(crate) fn unknown(param: &str, id: &str) -> Fault {
     let shown = if id.len() > 100 { "that id" } else { id };
-    Fault::invalid(Code::UnknownPath, "response_id", format!("no response is kept under `{shown}`"))
+    Fault::invalid(Code::UnknownPath, param, format!("no response is kept under `{shown}`"))
         .with_hint("answers are kept for storage.keep_responses, unless the call said `store: false`")
 }
 

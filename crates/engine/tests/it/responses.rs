@@ -42,7 +42,7 @@ async fn a_call_goes_on_from_an_earlier_answer() {
     let later: Value = serde_json::from_slice(&answered.body).unwrap();
     let third = json!({ "model": "up/m", "input": "x", "previous_response_id": later["id"] });
     let refusal = house.engine().call(ask(&third)).await.unwrap_err();
-    assert_eq!(refusal.fault.code, Code::Unsupported);
+    assert_eq!(refusal.fault.code, Code::UnknownPath);
     assert_eq!(refusal.fault.param.as_deref(), Some("previous_response_id"));
 }
 
