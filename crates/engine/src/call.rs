@@ -10,6 +10,7 @@
 
 mod admit;
 mod attempt;
+mod conversation;
 mod count;
 mod joined;
 mod outgoing;
@@ -28,7 +29,7 @@ mod watch;
 use std::sync::Arc;
 
 use types::ledger::Outcome;
-use types::{CallId, Dialect, Fault, Moment};
+use types::{CallId, Fault, Moment};
 use wire::Peek;
 
 pub use admit::{Head, Step, Who};
@@ -41,7 +42,6 @@ pub use reply::{About, Answered, Inbound, Refusal, Whole};
 
 use crate::Engine;
 use crate::call::tally::Tally;
-use crate::responses::{self, Asked};
 use crate::snapshot::Snapshot;
 
 /// A body that is what its dialect says it is.
@@ -102,63 +102,17 @@ impl Engine {
     async fn answer(&self, inbound: &Inbound, tally: &mut Tally) -> Result<Answered, Fault> {
         let parsed = parse(inbound, tally)?;
         let mut admitted = self.admit(parsed)?;
-        let asked = Asked::of(self, inbound, &admitted.parsed.peek, &admitted.who);
-        let recalled = self.recalled(inbound, &admitted.parsed.peek, &admitted.who).await?;
-        if let Some(recalled) = &recalled {
-            let previous = admitted.parsed.peek.previous_response_id.as_deref().map(str::to_owned);
-            admitted.parsed = Parsed { previous, ..parse(recalled, tally)? };
+        let conversation = self.conversation(&admitted).await?;
+        if let Some((previous, recalled)) = &conversation.recalled {
+            admitted.parsed = Parsed { previous: Some(previous.clone()), ..parse(recalled, tally)? };
         }
         let planned = plan::plan(admitted)?;
-        let plan = Arc::clone(&planned.plan);
-        if let Some(previous) = planned.admitted.parsed.peek.previous_response_id.as_deref() {
-            known_elsewhere(previous, &plan)?;
-        }
-        tally.planned(&plan.name, planned.admitted.who.key.as_ref());
+        tally.planned(&planned.plan.name, planned.admitted.who.key.as_ref());
         let answered = self.attempt(planned, tally).await?;
-        Ok(match asked {
-            Some(asked) => self.kept(answered, asked, &plan).await,
-            None => answered,
-        })
+        Ok(self.kept(answered, conversation.asked).await)
         // Each attempt's record settles itself: a whole answer's before it is returned from `attempt`, a
         // stream's before its last byte leaves, a failed, cut or dropped one's where it ends.
     }
-}
-
-impl Engine {
-    /// An answer in the Responses dialect is kept, unless its provider has kept it.
-    async fn kept(&self, mut answered: Answered, asked: Asked, plan: &Plan) -> Answered {
-        let about = match &answered {
-            Answered::Whole(whole) => &whole.about,
-            Answered::Stream(relay) => &relay.about,
-        };
-        let asked_of = plan
-            .targets
-            .iter()
-            .find(|target| target.provider.name == about.provider && target.id == about.model);
-        let dialect =
-            asked_of.and_then(|target| target.provider.family.dialect(Dialect::OpenaiResponses).ok());
-        if dialect == Some(Dialect::OpenaiResponses) {
-            return answered;
-        }
-        match &mut answered {
-            Answered::Whole(whole) => {
-                if let Some(keeping) = self.remember(asked, &whole.body) {
-                    // What has been answered can be gone on from.
-                    let _ = keeping.await;
-                }
-            }
-            Answered::Stream(relay) => relay.remember(self.clone(), asked),
-        }
-        answered
-    }
-}
-
-/// An answer to go on from that is not kept here can only be one that a provider keeps itself.
-fn known_elsewhere(previous: &str, plan: &Plan) -> Result<(), Fault> {
-    let native = plan.targets.iter().any(|target| {
-        target.provider.family.dialect(Dialect::OpenaiResponses) == Ok(Dialect::OpenaiResponses)
-    });
-    if native { Ok(()) } else { Err(responses::unknown("previous_response_id", previous)) }
 }
 
 fn parse<'a>(inbound: &'a Inbound, tally: &Tally) -> Result<Parsed<'a>, Fault> {

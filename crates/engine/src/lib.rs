@@ -11,7 +11,6 @@ mod estimates;
 mod health;
 mod ids;
 mod providers;
-mod responses;
 mod runs;
 mod snapshot;
 mod start;

@@ -34,8 +34,6 @@ use crate::snapshot::Snapshot;
 const MAX_PROCESSES: usize = 64;
 /// How often idle connections, the spool's room and the gauges are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// Every how many of these rounds what is kept for a time is swept.
-const SWEEP: u64 = 600;
 
 /// How long the trace collector may take for the last spans.
 const LAST_SPANS: Duration = Duration::from_secs(3);
@@ -128,6 +126,7 @@ impl Engine {
         let drain = tokio::spawn(drain.run(async move { settled.wait().await }));
         tasks.spawn(until(stopped.clone(), estimates.learn(learner)));
         tasks.spawn(until(stopped.clone(), adopt(spools, folder, Arc::new(database.clone()))));
+        tasks.spawn(until(stopped.clone(), engine.clone().forget_old_responses()));
         tasks.spawn(until(stopped, engine.clone().keep_house()));
         Ok(Started { engine, recovered, drain, database })
     }
@@ -172,7 +171,6 @@ impl Engine {
     async fn keep_house(self) {
         let mut tick = tokio::time::interval(HOUSEKEEPING);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut round = 0_u64;
         loop {
             tick.tick().await;
             for provider in self.snapshot().providers() {
@@ -182,10 +180,6 @@ impl Engine {
             let stats = self.0.spool.stats();
             self.metrics().set_spool(stats.bytes, stats.waiting);
             self.0.spool_full.store(self.0.spool.room() != Room::Disk, Ordering::Relaxed);
-            if round.is_multiple_of(SWEEP) {
-                self.forget_old_responses().await;
-            }
-            round += 1;
         }
     }
 }

@@ -118,6 +118,7 @@ impl Engine {
             call: parsed.call,
             provider: Arc::clone(&target.provider.name),
             model: Arc::clone(&target.id),
+            dialect,
             attempts: send.attempt,
             fallback: planned.is_fallback(send),
             simulated: target.provider.is_simulated(),

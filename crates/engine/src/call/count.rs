@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use types::chat::{Part, Request, Role};
-use types::{Code, Dialect, Fault, Kind};
+use types::{Code, Dialect, Fault, Kind, Moment};
 use upstream::clock;
 
 use crate::Engine;
@@ -39,7 +39,10 @@ impl Engine {
         let plan = named(&self.snapshot(), &who, &model)?;
         let target = plan.targets.first().ok_or_else(|| Fault::internal("a plan without models"))?;
         let by = clock::now() + plan.timeouts.total;
-        let asked = tokio::time::timeout_at(clock::instant(by), self.ask(target, &inbound.body));
+        let asked = tokio::time::timeout_at(
+            clock::instant(by),
+            ask(target, &inbound.body, clock::now() + plan.timeouts.connect),
+        );
         let late = |_| {
             Fault::new(Kind::NetworkTimeout, Code::Timeout, "the provider did not count in time")
                 .with_provider(&*target.provider.name)
@@ -52,33 +55,32 @@ impl Engine {
         let counted = tokio::task::spawn_blocking(move || counted(&id, &request)).await;
         counted.map_err(|_| Fault::internal("counting tokens failed"))
     }
+}
 
-    /// The provider's own count; `None`: it has none to give.
-    async fn ask(&self, target: &Target, body: &Bytes) -> Result<Option<Counted>, Fault> {
-        #[derive(Deserialize)]
-        struct Answer {
-            input_tokens: u64,
-        }
-        let mut body: Value =
-            serde_json::from_slice(body).map_err(|_| Fault::internal("a read body is not JSON"))?;
-        body["model"] = Value::from(&*target.id);
-        let connect_by = clock::now() + std::time::Duration::from_secs(10);
-        let Some(answer) = target.provider.count_tokens(body.to_string().into(), connect_by).await else {
-            return Ok(None);
-        };
-        let mut exchange = answer?;
-        let body = collect(&mut exchange.body, MAX_ERROR).await?;
-        if exchange.status != StatusCode::OK {
-            let header = |name: &str| exchange.headers.get(name).and_then(|value| value.to_str().ok());
-            let status = exchange.status.as_u16();
-            let fault = wire::decode_error(Dialect::AnthropicMessages, status, &header, &body, clock::wall());
-            return Err(fault.with_provider(&*target.provider.name));
-        }
-        let unreadable =
-            |_| Fault::new(Kind::InvalidResponse, Code::BadAnswer, "the provider's count cannot be read");
-        let Answer { input_tokens } = serde_json::from_slice(&body).map_err(unreadable)?;
-        Ok(Some(Counted { tokens: input_tokens, exact: true }))
+/// The provider's own count; `None`: it has none to give.
+async fn ask(target: &Target, body: &Bytes, connect_by: Moment) -> Result<Option<Counted>, Fault> {
+    #[derive(Deserialize)]
+    struct Answer {
+        input_tokens: u64,
     }
+    let mut body: Value =
+        serde_json::from_slice(body).map_err(|_| Fault::internal("a read body is not JSON"))?;
+    body["model"] = Value::from(&*target.id);
+    let Some(answer) = target.provider.count_tokens(body.to_string().into(), connect_by).await else {
+        return Ok(None);
+    };
+    let mut exchange = answer?;
+    let body = collect(&mut exchange.body, MAX_ERROR).await?;
+    if exchange.status != StatusCode::OK {
+        let header = |name: &str| exchange.headers.get(name).and_then(|value| value.to_str().ok());
+        let status = exchange.status.as_u16();
+        let fault = wire::decode_error(Dialect::AnthropicMessages, status, &header, &body, clock::wall());
+        return Err(fault.with_provider(&*target.provider.name));
+    }
+    let unreadable =
+        |_| Fault::new(Kind::InvalidResponse, Code::BadAnswer, "the provider's count cannot be read");
+    let Answer { input_tokens } = serde_json::from_slice(&body).map_err(unreadable)?;
+    Ok(Some(Counted { tokens: input_tokens, exact: true }))
 }
 
 /// The request, which here needs no `max_tokens`.

@@ -24,12 +24,12 @@ use wire::Seen;
 use crate::Engine;
 use crate::call::About;
 use crate::call::attempt::Started;
+use crate::call::conversation::Asked;
 use crate::call::joined::Joined;
 use crate::call::record::Record;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
 use crate::call::watch::Watch;
-use crate::responses::Asked;
 
 /// Bytes that may wait to be passed on before the rest of the stream is read.
 const MAX_JOINED: usize = 64 << 10;
@@ -171,7 +171,7 @@ impl Relay {
     }
 
     /// Keeps the answer once it is whole: it may be so already.
-    pub(crate) fn remember(&mut self, engine: Engine, asked: Asked) {
+    pub(super) fn remember(&mut self, engine: Engine, asked: Asked) {
         self.asked = Some((engine, asked));
         self.keep();
     }

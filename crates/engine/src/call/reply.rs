@@ -51,6 +51,8 @@ pub struct About {
     pub provider: Arc<str>,
     /// With which model.
     pub model: Arc<str>,
+    /// In which dialect; the caller's may be another.
+    pub dialect: Dialect,
     /// Attempts made, this one included.
     pub attempts: u16,
     /// Whether it was not the route's first choice.

@@ -5,8 +5,8 @@ use types::chat::Event;
 use types::{Dialect, Fault, Usage};
 use wire::{Seen, Sift, StreamDecoder, StreamEncoder};
 
+use crate::call::conversation::last_event;
 use crate::call::joined::Joined;
-use crate::responses;
 
 /// Reads one stream.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Reader {
     /// The data of the event that ended a stream in the Responses dialect, if we wrote it.
     pub(super) fn last_event(&self) -> Option<Bytes> {
         match self {
-            Self::Translated(translated) => translated.last.as_ref().and_then(responses::last_event),
+            Self::Translated(translated) => translated.last.as_ref().and_then(last_event),
             Self::Sifted(_) => None,
         }
     }

@@ -80,13 +80,16 @@ impl Watch {
         // A long answer is not a slow model.
         self.outstanding.first_token(beginning(took, tokens), now);
         self.settle(Sample::Good, now);
-        self.complete();
+        self.completed(now);
     }
 
     /// All of it has come.
     pub(super) fn complete(&mut self) {
+        self.completed(clock::now());
+    }
+
+    fn completed(&mut self, now: Moment) {
         if !std::mem::replace(&mut self.over, true) {
-            let now = clock::now();
             self.deployment.health.total.record(now, now.since(self.began));
             self.deployment.health.tally.record(now, None);
         }

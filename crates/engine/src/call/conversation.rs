@@ -3,6 +3,7 @@
 //!
 //! Where a provider speaks the dialect itself, it keeps its own answers, and an id that is not ours is its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,49 +11,76 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use store::responses::{Kept, Turn};
 use tokio::task::JoinHandle;
-use types::{Code, Dialect, Fault};
+use types::{Code, Dialect, Fault, Timestamp};
 use upstream::clock;
-use wire::Peek;
 
 use crate::Engine;
-use crate::call::{Inbound, Who};
+use crate::call::plan::named;
+use crate::call::{Admitted, Answered, Inbound, Parsed, Target, Who};
 
 /// How long to wait for an answer that is being written.
 const WRITING: Duration = Duration::from_secs(1);
+/// How often what is kept is looked through for what is old.
+const SWEEP: Duration = Duration::from_mins(10);
 /// The longest conversation that is gone on with, in bytes of its items.
 const MOST_BYTES: usize = 64 << 20;
 
+/// What a call in the Responses dialect has to do with other calls. Nothing, for one in another dialect.
+#[derive(Debug, Default)]
+pub(super) struct Conversation {
+    /// The answer that the call goes on from, and the call with all that was said until then in its own input.
+    pub(super) recalled: Option<(String, Inbound)>,
+    /// What is kept with the call's answer, if it is kept here.
+    pub(super) asked: Option<Asked>,
+}
+
 /// What is kept of a call beside its answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(super) struct Asked {
     previous: Option<String>,
     tenant: Option<String>,
     input: String,
 }
 
-impl Asked {
-    /// What to keep of a call, if it is to be kept.
-    pub(crate) fn of(engine: &Engine, inbound: &Inbound, peek: &Peek<'_>, who: &Who) -> Option<Self> {
-        let wanted = inbound.dialect == Dialect::OpenaiResponses
-            && peek.store != Some(false)
-            && !engine.config().storage.keep_responses.is_zero();
-        wanted.then(|| Self {
-            previous: peek.previous_response_id.as_deref().map(str::to_owned),
+impl Engine {
+    /// Recalls what the call goes on from, and notes what will be kept of it.
+    ///
+    /// Fails with `UnknownPath` for an earlier answer that is not kept here and that no provider can have kept.
+    pub(super) async fn conversation(&self, admitted: &Admitted<'_>) -> Result<Conversation, Fault> {
+        let Admitted { parsed: Parsed { inbound, peek, .. }, snapshot, who } = admitted;
+        if inbound.dialect != Dialect::OpenaiResponses {
+            return Ok(Conversation::default());
+        }
+        let plan = named(snapshot, who, &peek.model)?;
+        let keeps_its_own = |target: &Arc<Target>| {
+            target.provider.family.dialect(Dialect::OpenaiResponses) == Ok(Dialect::OpenaiResponses)
+        };
+        let previous = peek.previous_response_id.as_deref();
+        let recalled = match previous {
+            Some(previous) => self.recalled(previous, admitted).await?,
+            None => None,
+        };
+        if let Some(previous) = previous
+            && recalled.is_none()
+            && !plan.targets.iter().any(keeps_its_own)
+        {
+            return Err(unknown("previous_response_id", previous));
+        }
+        // An input can be large: it is copied only if it may have to be kept here.
+        let kept = peek.store != Some(false)
+            && !snapshot.config().storage.keep_responses.is_zero()
+            && !plan.targets.iter().all(keeps_its_own);
+        let asked = kept.then(|| Asked {
+            previous: previous.map(str::to_owned),
             tenant: who.tenant.as_deref().map(str::to_owned),
             input: wire::input_items(&inbound.body, peek),
-        })
+        });
+        Ok(Conversation { recalled: previous.map(str::to_owned).zip(recalled), asked })
     }
-}
 
-impl Engine {
-    /// The call with the conversation that it goes on from in its own input; `None` if it names none of ours.
-    pub(crate) async fn recalled(
-        &self,
-        inbound: &Inbound,
-        peek: &Peek<'_>,
-        who: &Who,
-    ) -> Result<Option<Inbound>, Fault> {
-        let Some(previous) = peek.previous_response_id.as_deref() else { return Ok(None) };
+    /// The call with the conversation up to `previous` in its own input; `None` if that is not kept here.
+    async fn recalled(&self, previous: &str, admitted: &Admitted<'_>) -> Result<Option<Inbound>, Fault> {
+        let Admitted { parsed: Parsed { inbound, peek, .. }, who, .. } = admitted;
         let mut turns = self.history(previous, who).await?;
         if turns.is_none() && !self.0.keeps.is_empty() {
             // Perhaps it is being written just now: its stream has only just ended.
@@ -63,7 +91,25 @@ impl Engine {
         let Some(turns) = turns else { return Ok(None) };
         let items = joined(&turns)?;
         let body = wire::with_history(&inbound.body, peek, &items);
-        Ok(Some(Inbound { body, ..inbound.clone() }))
+        Ok(Some(Inbound { body, ..(*inbound).clone() }))
+    }
+
+    /// An answer in the Responses dialect is kept, unless its provider has kept it.
+    pub(super) async fn kept(&self, mut answered: Answered, asked: Option<Asked>) -> Answered {
+        let Some(asked) = asked else { return answered };
+        match &mut answered {
+            Answered::Whole(whole) if whole.about.dialect != Dialect::OpenaiResponses => {
+                if let Some(keeping) = self.remember(asked, &whole.body) {
+                    // What has been answered can be gone on from.
+                    let _ = keeping.await;
+                }
+            }
+            Answered::Stream(relay) if relay.about.dialect != Dialect::OpenaiResponses => {
+                relay.remember(self.clone(), asked);
+            }
+            Answered::Whole(_) | Answered::Stream(_) => {}
+        }
+        answered
     }
 
     async fn history(&self, previous: &str, who: &Who) -> Result<Option<Vec<Turn>>, Fault> {
@@ -73,7 +119,7 @@ impl Engine {
 
     /// Keeps an answer, in the background: `body` is the whole response, or the data of the event that ended
     /// its stream. Gives the end of the writing to those who can wait for it.
-    pub(crate) fn remember(&self, asked: Asked, body: &[u8]) -> Option<JoinHandle<()>> {
+    pub(super) fn remember(&self, asked: Asked, body: &[u8]) -> Option<JoinHandle<()>> {
         let keep = self.0.responses.keep(kept(asked, body)?);
         let keep = async move {
             if let Err(error) = keep.await {
@@ -95,13 +141,17 @@ impl Engine {
         if gone.map_err(|error| unread(&error))? { Ok(()) } else { Err(unknown("response_id", id)) }
     }
 
-    /// Forgets what has been kept for long enough.
-    pub(crate) async fn forget_old_responses(&self) {
-        let keep = self.config().storage.keep_responses;
-        let before =
-            clock::wall().as_micros().saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX));
-        if let Err(error) = self.0.responses.forget(types::Timestamp::from_micros(before)).await {
-            telemetry::log::response_not_kept(&error);
+    /// Forgets, now and then, what has been kept for long enough.
+    pub(crate) async fn forget_old_responses(self) {
+        let mut tick = tokio::time::interval(SWEEP);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let keep = self.config().storage.keep_responses.as_micros();
+            let before = clock::wall().as_micros().saturating_sub(i64::try_from(keep).unwrap_or(i64::MAX));
+            if let Err(error) = self.0.responses.forget(Timestamp::from_micros(before)).await {
+                telemetry::log::response_not_kept(&error);
+            }
         }
     }
 }
@@ -138,7 +188,7 @@ fn kept(asked: Asked, body: &[u8]) -> Option<Kept> {
     Some(Kept { id, previous, tenant, at: clock::wall(), input, output, body: whole.to_owned() })
 }
 
-pub(crate) fn unknown(param: &str, id: &str) -> Fault {
+fn unknown(param: &str, id: &str) -> Fault {
     let shown = if id.len() > 100 { "that id" } else { id };
     Fault::invalid(Code::UnknownPath, param, format!("no response is kept under `{shown}`"))
         .with_hint("answers are kept for storage.keep_responses, unless the call said `store: false`")
@@ -150,7 +200,7 @@ fn unread(error: &store::StoreError) -> Fault {
 }
 
 /// The data of the last event in `written`, a piece of a stream.
-pub(crate) fn last_event(written: &Bytes) -> Option<Bytes> {
+pub(super) fn last_event(written: &Bytes) -> Option<Bytes> {
     const DATA: &[u8] = b"data: ";
     let start = memchr::memmem::rfind(written, DATA)? + DATA.len();
     let end = memchr::memchr(b'\n', written.get(start..)?).map_or(written.len(), |end| start + end);
