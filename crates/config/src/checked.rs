@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use types::Price;
 
 use crate::route::Defaults;
-use crate::{Key, Provider, Route, Server, Storage, Target, Telemetry};
+use crate::{Key, Overload, Provider, Route, Server, Storage, Target, Telemetry};
 
 /// A whole configuration. Immutable; a reload makes a new one.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// What holds for a call that names a model and no route.
     pub defaults: Defaults,
+    /// What happens when there is too much to do.
+    pub overload: Overload,
 }
 
 /// What a name stands for.

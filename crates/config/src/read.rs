@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod breaker;
+pub(crate) mod overload;
 pub(crate) mod price;
 pub(crate) mod provider;
 pub(crate) mod provider_table;
@@ -44,6 +45,12 @@ pub(crate) static ROOT: Section = Section {
             Is::Section(&route::DEFAULTS),
             "see there",
             "What holds unless something else is said.",
+        ),
+        option(
+            "overload",
+            Is::Section(&overload::OVERLOAD),
+            "see there",
+            "What happens when there is too much to do.",
         ),
         option("keys", Is::Map(&Is::Section(&access::KEY)), "anybody may call", "Who may call."),
         option(
@@ -118,6 +125,7 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
         chains: chains.into_iter().map(|(name, path, _)| (name, path.into())).collect(),
         telemetry: server::telemetry(fields.section("telemetry")),
         defaults,
+        overload: overload::overload(fields.section("overload")),
     };
     fields.finish();
     names::check_keys(&config, listen_at.as_ref());

@@ -18,6 +18,7 @@ mod permissions;
 mod plan;
 mod pool;
 mod race;
+mod ration;
 mod record;
 mod relay;
 mod reply;
@@ -41,6 +42,7 @@ pub use relay::Relay;
 pub use reply::{About, Answered, Inbound, Refusal, Whole};
 
 use crate::Engine;
+use crate::call::ration::Ration;
 use crate::call::tally::Tally;
 use crate::snapshot::Snapshot;
 
@@ -69,10 +71,16 @@ pub(crate) struct Planned<'a> {
     retry: Option<policy::retry::Policy>,
     /// The caller's own.
     deadline: Option<Moment>,
+    /// When it must be over, as long as there is too much to do.
+    within: Option<Moment>,
     /// The target to be asked first; `None`: they are asked in order.
     preferred: Option<usize>,
     /// The tokens that it will likely take in and give out.
     expected: (u64, u64),
+    /// The best that a limit which it exceeds lets it have.
+    least: policy::degrade::Level,
+    /// What it gets, if that is less than it asks for.
+    ration: Option<Ration>,
 }
 
 impl Planned<'_> {
@@ -101,13 +109,22 @@ impl Engine {
 
     async fn answer(&self, inbound: &Inbound, tally: &mut Tally) -> Result<Answered, Fault> {
         let parsed = parse(inbound, tally)?;
-        let mut admitted = self.admit(parsed)?;
+        let mut admitted = self.admit(parsed, tally)?;
         let conversation = self.conversation(&admitted).await?;
         if let Some((previous, recalled)) = &conversation.recalled {
             admitted.parsed = Parsed { previous: Some(previous.clone()), ..parse(recalled, tally)? };
         }
-        let planned = plan::plan(admitted)?;
+        let shorter;
+        let mut planned = plan::plan(admitted)?;
         tally.planned(&planned.plan.name, planned.admitted.who.key.as_ref());
+        if let Some(ration) = Ration::of(&planned)? {
+            shorter = ration.shorter(planned.admitted.parsed.inbound)?;
+            if let Some(shorter) = &shorter {
+                let previous = planned.admitted.parsed.previous.take();
+                planned.admitted.parsed = Parsed { previous, ..parse(shorter, tally)? };
+            }
+            ration.apply(&mut planned);
+        }
         let answered = self.attempt(planned, tally).await?;
         Ok(self.kept(answered, conversation.asked).await)
         // Each attempt's record settles itself: a whole answer's before it is returned from `attempt`, a

@@ -17,6 +17,8 @@ use types::{Fault, UsageSource};
 use crate::Chains;
 use crate::call::{Target, Who};
 use crate::estimates::Estimates;
+use crate::overload::{Places, Standing};
+use crate::pulse::Pulse;
 use crate::runs::Runs;
 use crate::snapshot::Snapshot;
 
@@ -46,6 +48,8 @@ pub(crate) struct Shared {
     /// Chains that can be run by name.
     pub(crate) chains: ArcSwap<Chains>,
     pub(crate) in_flight: AtomicUsize,
+    /// Calls that have ended.
+    pub(crate) pulse: Pulse,
     /// Told when the last call in flight has ended.
     pub(crate) idle: Notify,
     /// Whether the spool had no room when it was last asked.
@@ -89,6 +93,14 @@ impl Engine {
 
     pub(crate) fn exporter(&self) -> &Exporter {
         &self.0.exporter
+    }
+
+    /// Where overload control stands.
+    pub fn standing(&self) -> Standing {
+        let snapshot = self.snapshot();
+        let mut places: Vec<Places> = snapshot.deployments().all().iter().map(|at| at.places()).collect();
+        places.sort_by(|one, two| (&one.provider, &one.model).cmp(&(&two.provider, &two.model)));
+        Standing { places, ..snapshot.overload().standing() }
     }
 
     /// The names that `who` may give as a model.

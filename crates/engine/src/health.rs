@@ -5,16 +5,19 @@
 //! [`Deployments::tick`] asks the forecasts.
 
 mod deployment;
+mod room;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use config::overload::Concurrency;
 use config::route::Breaker;
 use policy::breaker::Judge;
 use policy::retry::{Budget, Share};
 use types::Moment;
 
 pub(crate) use deployment::Deployment;
+pub(crate) use room::{Place, Room};
 
 /// Deployments that are remembered. About 25 KiB each.
 const MOST: usize = 512;
@@ -24,19 +27,22 @@ const NEVER: u32 = u32::MAX / 4;
 /// By provider, and then by the provider's name of the model.
 type Known = HashMap<Arc<str>, HashMap<Arc<str>, Arc<Deployment>>>;
 
-/// All deployments that were asked under one set of breaker settings.
+/// All deployments that were asked under one set of settings.
 #[derive(Debug)]
 pub(crate) struct Deployments {
     breaker: Breaker,
+    concurrency: Concurrency,
     judge: Arc<Judge>,
     known: Mutex<Known>,
 }
 
 impl Deployments {
     /// Those of `before`, if the settings are still the same; else none.
-    pub(crate) fn new(breaker: Breaker, before: Option<&Arc<Self>>) -> Arc<Self> {
+    pub(crate) fn new(breaker: Breaker, concurrency: Concurrency, before: Option<&Arc<Self>>) -> Arc<Self> {
         match before {
-            Some(before) if before.breaker == breaker => Arc::clone(before),
+            Some(before) if (before.breaker, before.concurrency) == (breaker, concurrency) => {
+                Arc::clone(before)
+            }
             _ => {
                 let mut settings = breaker.settings;
                 if !breaker.enabled {
@@ -44,7 +50,7 @@ impl Deployments {
                     settings.least_calls = NEVER;
                 }
                 let judge = Arc::new(Judge::new(settings));
-                Arc::new(Self { breaker, judge, known: Mutex::default() })
+                Arc::new(Self { breaker, concurrency, judge, known: Mutex::default() })
             }
         }
     }
@@ -61,7 +67,8 @@ impl Deployments {
         if let Some(found) = known.get(provider).and_then(|models| models.get(model)) {
             return Arc::clone(found);
         }
-        let made = Deployment::new((provider, model), &self.judge, self.breaker, (metrics, now));
+        let settings = (self.breaker, self.concurrency);
+        let made = Deployment::new((provider, model), &self.judge, settings, (metrics, now));
         let made = Arc::new(made);
         if count(&known) >= MOST {
             known.values_mut().for_each(|models| models.retain(|_, kept| Arc::strong_count(kept) > 1));
@@ -78,12 +85,17 @@ impl Deployments {
         self.known().remove(provider);
     }
 
-    /// A second has passed.
-    pub(crate) fn tick(&self, now: Moment) {
-        let all: Vec<_> = self.known().values().flat_map(HashMap::values).map(Arc::clone).collect();
-        for deployment in all {
+    /// A second has passed; each may use `percent` of its places.
+    pub(crate) fn tick(&self, percent: u32, now: Moment) {
+        for deployment in self.all() {
             deployment.tick(now);
+            deployment.room.scale(percent);
         }
+    }
+
+    /// All that are remembered.
+    pub(crate) fn all(&self) -> Vec<Arc<Deployment>> {
+        self.known().values().flat_map(HashMap::values).map(Arc::clone).collect()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

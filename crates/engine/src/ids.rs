@@ -19,6 +19,12 @@ pub(crate) fn seed() -> u64 {
     rand::rng().next_u64()
 }
 
+/// The same in every process and version (FNV-1a).
+pub(crate) fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+    bytes.into_iter().fold(0xCBF2_9CE4_8422_2325, step)
+}
+
 fn random() -> [u8; 10] {
     rand::rng().random()
 }

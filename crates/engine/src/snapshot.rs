@@ -13,6 +13,7 @@ use upstream::{Provider, clock};
 
 use crate::call::{Plans, Target};
 use crate::health::{self, Deployments};
+use crate::overload::Overload;
 use crate::providers;
 
 /// A configuration in force.
@@ -24,6 +25,7 @@ pub(crate) struct Snapshot {
     plans: Plans,
     deployments: Arc<Deployments>,
     retry_budget: Arc<retry::Budget>,
+    overload: Arc<Overload>,
     metrics: telemetry::Metrics,
 }
 
@@ -66,7 +68,12 @@ impl Snapshot {
             (key.digest, ready)
         });
         let keys = keys.collect();
-        let deployments = Deployments::new(config.defaults.breaker, before.map(|before| &before.deployments));
+        let deployments = Deployments::new(
+            config.defaults.breaker,
+            config.overload.concurrency,
+            before.map(|before| &before.deployments),
+        );
+        let overload = Overload::new(&config.overload, before.map(|before| &before.overload));
         if let Some(before) = before {
             // What is known of a provider is not true of another one that has taken its name.
             let kept = |(name, old): &(&String, &Arc<Provider>)| {
@@ -84,6 +91,7 @@ impl Snapshot {
             plans: Plans::default(),
             deployments,
             retry_budget,
+            overload,
             metrics,
             config,
         })
@@ -114,6 +122,11 @@ impl Snapshot {
     /// What all calls together may repeat.
     pub(crate) fn retry_budget(&self) -> &Arc<retry::Budget> {
         &self.retry_budget
+    }
+
+    /// What this process can take.
+    pub(crate) fn overload(&self) -> &Arc<Overload> {
+        &self.overload
     }
 
     pub(crate) fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {

@@ -27,6 +27,9 @@ use upstream::clock;
 use crate::Engine;
 use crate::engine::Shared;
 use crate::estimates::Estimates;
+use crate::gauges::{self, Gauges};
+use crate::overload::Standing;
+use crate::pulse::Pulse;
 use crate::runs::Runs;
 use crate::snapshot::Snapshot;
 
@@ -117,6 +120,7 @@ impl Engine {
             runs: Runs::default(),
             chains: ArcSwap::default(),
             in_flight: AtomicUsize::new(0),
+            pulse: Pulse::default(),
             idle: Notify::new(),
             spool_full: AtomicBool::new(false),
         }));
@@ -171,16 +175,39 @@ impl Engine {
     async fn keep_house(self) {
         let mut tick = tokio::time::interval(HOUSEKEEPING);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let allowed = gauges::allowed();
+        let (mut load, mut read) = (Gauges::default(), clock::now());
         loop {
             tick.tick().await;
             for provider in self.snapshot().providers() {
                 provider.sweep();
             }
-            self.snapshot().deployments().tick(clock::now());
+            let (snapshot, now) = (self.snapshot(), clock::now());
+            let overload = snapshot.overload();
+            let memory = gauges::memory().zip(overload.memory_limit().or(allowed)).unwrap_or((0, 1));
+            let percent = overload.memory(memory, self.calls_in_flight());
+            snapshot.deployments().tick(percent, now);
+            if overload.reads_load().is_some_and(|every| now.since(read) >= every) {
+                read = now;
+                overload.read(&load.read(&self.0.pulse, self.calls_in_flight(), memory, now), now);
+            }
+            self.metrics().set_overload(&overloaded(&self.standing()));
             let stats = self.0.spool.stats();
             self.metrics().set_spool(stats.bytes, stats.waiting);
             self.0.spool_full.store(self.0.spool.room() != Room::Disk, Ordering::Relaxed);
         }
+    }
+}
+
+/// What is shown of overload control.
+fn overloaded(standing: &Standing) -> telemetry::metrics::Overload {
+    telemetry::metrics::Overload {
+        level: standing.level,
+        load: standing.load,
+        memory_percent: standing.memory.map(|(_, percent)| percent),
+        ceiling: standing.ceiling,
+        waiting: standing.places.iter().map(|places| places.waiting as u64).sum(),
+        shed: standing.shed,
     }
 }
 

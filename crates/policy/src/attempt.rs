@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use types::{Code, Fault, Kind, Moment, Retry};
 
-pub use allowances::{Allowances, Unlimited};
+pub use allowances::{Allowances, Refused, Unlimited};
 use route::MOST_TARGETS;
 pub use route::{Cause, Causes, Filtered, Route, Target};
 pub use step::{Event, Role, Send, Step};
@@ -71,6 +71,7 @@ pub struct Machine {
     total_by: Moment,
     preferred: Option<usize>,
     needed_tokens: Option<u64>,
+    most_tries: u16,
     phase: Phase,
     attempts: u16,
     hedged: bool,
@@ -82,11 +83,14 @@ pub struct Machine {
     random: u64,
 }
 
+/// No place.
+const OVERLOADED: Causes = Causes::NONE.with(Cause::Overloaded);
+
 /// What a look along the route found.
 enum Pick {
     Target(usize),
-    /// Only targets whose breakers are open: the first of them, and when one of them may be asked.
-    Closed(usize, Moment),
+    /// Only targets that may not be asked now: the first of them, when one of them may be, and why not now.
+    Closed(usize, Moment, Causes),
     None,
 }
 
@@ -118,6 +122,7 @@ impl Machine {
             total_by: deadline.map_or(total_by, |by| by.min(total_by)),
             preferred: None,
             needed_tokens: None,
+            most_tries: u16::MAX,
             phase: Phase::Fresh,
             attempts: 0,
             hedged: false,
@@ -147,6 +152,13 @@ impl Machine {
     #[must_use]
     pub fn needing(mut self, tokens: u64) -> Self {
         self.needed_tokens = Some(tokens);
+        self
+    }
+
+    /// With at most so many tries of each target, whatever its policy says.
+    #[must_use]
+    pub fn trying_at_most(mut self, tries: u16) -> Self {
+        self.most_tries = tries;
         self
     }
 
@@ -253,7 +265,7 @@ impl Machine {
         allow: &mut impl Allowances,
     ) -> Option<Moment> {
         let policy = self.retry.unwrap_or(*self.route.retry.of(fault.kind));
-        if at.tries >= policy.attempts || at.role == Role::Panic {
+        if at.tries >= policy.attempts.min(self.most_tries) || at.role == Role::Panic {
             return None;
         }
         let random = self.draw();
@@ -278,8 +290,8 @@ impl Machine {
             return Step::Finish(Err(self.out_of_time()));
         }
         let random = self.draw();
-        if allow.admit(at.target, now, random).is_err() {
-            self.met = self.met.with(Cause::BreakerOpen);
+        if let Err(refused) = allow.admit(at.target, now, random) {
+            self.met = self.met.with(refused.cause);
             self.leave(at.target);
             return self.walk(Some(fault), now, allow);
         }
@@ -297,15 +309,15 @@ impl Machine {
         let fresh = fault.is_none();
         match self.pick(now, 0, allow) {
             Pick::Target(target) => {
-                let first = fresh && !self.met.meets(Causes::NONE.with(Cause::BreakerOpen));
+                let first = fresh && self.met.is_empty();
                 self.run(target, 1, if first { Role::First } else { Role::Fallback }, now, allow)
             }
             // One attempt a call: after a real fault the breakers have been right.
-            Pick::Closed(target, _) if fresh && allow.panic(target, now) => {
+            Pick::Closed(target, _, why) if fresh && !why.meets(OVERLOADED) && allow.panic(target, now) => {
                 self.run(target, 1, Role::Panic, now, allow)
             }
-            Pick::Closed(_, soonest) => {
-                Step::Finish(Err(fault.unwrap_or_else(|| unavailable(soonest.since(now)))))
+            Pick::Closed(_, soonest, why) => {
+                Step::Finish(Err(fault.unwrap_or_else(|| unavailable(soonest.since(now), why))))
             }
             Pick::None => Step::Finish(Err(fault.unwrap_or_else(no_target))),
         }
@@ -315,7 +327,7 @@ impl Machine {
     /// breaker lets the call through.
     fn pick(&mut self, now: Moment, without: u64, allow: &mut impl Allowances) -> Pick {
         let mut skipped = without | self.left;
-        let mut closed: Option<(usize, Moment)> = None;
+        let mut closed: Option<(usize, Moment, Causes)> = None;
         loop {
             let candidates = self.route.targets.iter().enumerate().take(MOST_TARGETS);
             let eligible = candidates.filter(|(index, target)| {
@@ -327,18 +339,20 @@ impl Machine {
                 (target.priority, self.preferred != Some(*index), *index)
             };
             let Some((index, _)) = eligible.min_by_key(rank) else {
-                return closed.map_or(Pick::None, |(first, soonest)| Pick::Closed(first, soonest));
+                return closed.map_or(Pick::None, |(first, soonest, why)| Pick::Closed(first, soonest, why));
             };
             let random = self.draw();
             match allow.admit(index, now, random) {
                 Ok(()) => return Pick::Target(index),
                 Err(refused) => {
                     // From now on the targets that are there for this case may be asked, too.
-                    self.met = self.met.with(Cause::BreakerOpen);
+                    self.met = self.met.with(refused.cause);
                     skipped |= 1 << index;
                     closed = Some(match closed {
-                        Some((first, soonest)) => (first, soonest.min(refused.until)),
-                        None => (index, refused.until),
+                        Some((first, soonest, why)) => {
+                            (first, soonest.min(refused.until), why.with(refused.cause))
+                        }
+                        None => (index, refused.until, Causes::NONE.with(refused.cause)),
                     });
                 }
             }
@@ -398,11 +412,19 @@ impl Machine {
     }
 }
 
-fn unavailable(wait: Duration) -> Fault {
-    let message = "every target of this route has failed lately, so none is asked now";
-    Fault::new(Kind::Throttling, Code::ProviderError, message)
-        .with_hint("their circuit breakers are open; try again after the time in Retry-After")
-        .with_retry(Retry::After(wait))
+fn unavailable(wait: Duration, why: Causes) -> Fault {
+    let fault = if why.meets(OVERLOADED) {
+        let message = "no target of this route has a place for another call now";
+        Fault::new(Kind::ResourceExhausted, Code::Overloaded, message).with_hint(
+            "as many calls as `overload` allows are running there, or the provider's own limit is used up; try \
+             again after the time in Retry-After",
+        )
+    } else {
+        let message = "every target of this route has failed lately, so none is asked now";
+        Fault::new(Kind::Throttling, Code::ProviderError, message)
+            .with_hint("their circuit breakers are open; try again after the time in Retry-After")
+    };
+    fault.with_retry(Retry::After(wait))
 }
 
 fn no_target() -> Fault {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use types::{Moment, Money};
 
 use crate::analysis::Tally;
-use crate::attempt::Allowances;
-use crate::breaker::{Breaker, Judge, Permit, Refused, State, panic_mode};
+use crate::attempt::{Allowances, Cause, Refused};
+use crate::breaker::{Breaker, Judge, Permit, State, panic_mode};
 use crate::hedge::Hedger;
 use crate::latency::{Adaptive, Window};
 use crate::retry::{Budgets, Pressure};
@@ -99,7 +99,14 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Allowances for Guards<'a, F> {
 
     fn admit(&mut self, target: usize, now: Moment, random: u64) -> Result<(), Refused> {
         self.permit = match self.of(target) {
-            Some(health) => Some(health.breaker.admit(now, random)?),
+            Some(health) => {
+                let asked = health.breaker.admit(now, random);
+                let refused = |refused: crate::breaker::Refused| Refused {
+                    until: refused.until,
+                    cause: Cause::BreakerOpen,
+                };
+                Some(asked.map_err(refused)?)
+            }
             None => None,
         };
         Ok(())

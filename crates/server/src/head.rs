@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Secret;
-use engine::Head;
+use engine::{Head, Level};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use telemetry::trace::Context;
-use types::{Code, Fault};
+use types::{Code, Fault, Priority};
 
 /// The longest tenant or user name, in bytes: they are stored with every row.
 const MAX_NAME: usize = 256;
@@ -24,6 +24,8 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Head, Fault> {
             "x-windlass-tenant" if head.tenant.is_none() => head.tenant = Some(owner(name, value)?),
             "x-windlass-user" if head.user.is_none() => head.user = Some(owner(name, value)?),
             "x-windlass-deadline" if head.deadline.is_none() => head.deadline = Some(deadline(name, value)?),
+            "x-windlass-priority" => head.priority = priority(name, value)?,
+            "x-windlass-min-level" => head.floor = Some(floor(name, value)?),
             "traceparent" => head.trace = head.trace.or_else(|| Context::parse(value.as_bytes())),
             // Headers of the dialects that a provider of the same dialect should see.
             "anthropic-beta"
@@ -57,6 +59,25 @@ fn deadline(header: &HeaderName, value: &HeaderValue) -> Result<Duration, Fault>
         Some(wait) if !wait.is_zero() => Ok(wait),
         _ => Err(bad(header, "must be a duration like 500ms, 30s or 5m")),
     }
+}
+
+fn priority(header: &HeaderName, value: &HeaderValue) -> Result<Priority, Fault> {
+    match value.as_bytes() {
+        b"low" => Ok(Priority::Low),
+        b"normal" | b"medium" => Ok(Priority::Normal),
+        b"high" => Ok(Priority::High),
+        b"critical" => Ok(Priority::Critical),
+        _ => Err(bad(header, "must be low, normal, high or critical")),
+    }
+}
+
+/// A level's name, or the least quality from 0 to 1.
+fn floor(header: &HeaderName, value: &HeaderValue) -> Result<Level, Fault> {
+    let text = value.to_str().unwrap_or_default().trim();
+    let quality = || text.parse().ok().filter(|quality| (0.0..=1.0).contains(quality)).map(Level::floor);
+    Level::named(text).or_else(quality).ok_or_else(|| {
+        bad(header, "must be full, reduced, minimal or emergency, or a quality between 0 and 1")
+    })
 }
 
 fn bad(header: &HeaderName, rule: &str) -> Fault {

@@ -2,6 +2,7 @@
 
 mod calls;
 mod events;
+mod limits;
 mod runs;
 
 use axum::Router;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<Engine> {
         .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
         .route("/api/v1/runs/{id}/resume", post(runs::resume))
         .route("/api/v1/calls", get(calls::list))
+        .route("/api/v1/limits", get(limits::show))
 }
 
 /// A fault as the native API tells it.

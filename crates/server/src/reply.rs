@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use engine::{About, Answered, Refusal, Relay};
+use engine::{About, Answered, Level, Refusal, Relay};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -69,6 +69,7 @@ const MODEL: HeaderName = HeaderName::from_static("x-windlass-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-windlass-attempts");
 const FALLBACK: HeaderName = HeaderName::from_static("x-windlass-fallback");
 const SIMULATED: HeaderName = HeaderName::from_static("x-windlass-simulated");
+const LEVEL: HeaderName = HeaderName::from_static("x-windlass-level");
 const DROPPED: HeaderName = HeaderName::from_static("x-windlass-dropped");
 const COST: HeaderName = HeaderName::from_static("x-windlass-cost");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -145,6 +146,9 @@ fn tell(headers: &mut HeaderMap, about: About) {
     }
     if about.simulated {
         headers.insert(SIMULATED, YES);
+    }
+    if about.level != Level::Full {
+        headers.insert(LEVEL, HeaderValue::from_static(about.level.as_str()));
     }
     if !about.dropped.is_empty() {
         put(headers, DROPPED, about.dropped.join(", "));

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use prometheus_client::registry::Registry;
 use types::ledger::Outcome;
@@ -46,6 +46,29 @@ pub struct Build {
     pub started: Timestamp,
 }
 
+/// Where overload control stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overload {
+    /// How well calls are served.
+    pub level: &'static str,
+    /// The load level, where it is looked at.
+    pub load: Option<&'static str>,
+    /// The used part of the memory, where there is a guard.
+    pub memory_percent: Option<u32>,
+    /// Calls that may run at once now.
+    pub ceiling: u32,
+    /// Calls that wait for a place.
+    pub waiting: u64,
+    /// Calls shed so far.
+    pub shed: u64,
+}
+
+impl Default for Overload {
+    fn default() -> Self {
+        Self { level: "full", load: None, memory_percent: None, ceiling: 0, waiting: 0, shed: 0 }
+    }
+}
+
 /// All metrics of one process. Cheap to clone: one pointer.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -68,6 +91,7 @@ struct Board {
     spool_refused: AtomicU64,
     retries_denied: AtomicU64,
     hedges_denied: AtomicU64,
+    overload: Mutex<Overload>,
     spans: Arc<Spans>,
 }
 
@@ -102,6 +126,7 @@ impl Metrics {
             spool_refused: AtomicU64::new(0),
             retries_denied: AtomicU64::new(0),
             hedges_denied: AtomicU64::new(0),
+            overload: Mutex::default(),
             spans: Arc::default(),
         });
         let mut registry = Registry::default();
@@ -177,6 +202,11 @@ impl Metrics {
     /// Counts a backup that a slow call wanted and did not get.
     pub fn hedge_denied(&self) {
         self.board.hedges_denied.fetch_add(1, Relaxed);
+    }
+
+    /// Where overload control stands; told once a second.
+    pub fn set_overload(&self, overload: &Overload) {
+        *self.board.overload.lock().unwrap_or_else(PoisonError::into_inner) = *overload;
     }
 
     /// Everything in the Prometheus text exposition ([`CONTENT_TYPE`]), in a stable order.

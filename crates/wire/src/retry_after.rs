@@ -56,7 +56,7 @@ fn until(value: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Days from the epoch to the first of a month (0 is January), in the Gregorian calendar.
-fn days_before(year: i64, month: usize) -> i64 {
+pub(crate) fn days_before(year: i64, month: usize) -> i64 {
     const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let past = year - 1;
@@ -66,7 +66,7 @@ fn days_before(year: i64, month: usize) -> i64 {
 }
 
 /// OpenAI's spans: `1s`, `6m0s`, `1h30m`, `120ms`, `1.5s`.
-fn span(value: &str) -> Option<Duration> {
+pub(crate) fn span(value: &str) -> Option<Duration> {
     let mut rest = value.trim();
     let mut total = Duration::ZERO;
     while !rest.is_empty() {

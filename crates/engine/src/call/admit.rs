@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use types::{Code, Fault, Kind, RunId};
+use policy::bulkhead::Kind as Bulkhead;
+use types::{Code, Fault, Kind, Moment, Priority, RunId};
 
 use crate::Engine;
+use crate::call::tally::Tally;
 use crate::call::{Admitted, Parsed};
+use crate::ids;
 
 /// What the request's headers said, already taken apart.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +23,10 @@ pub struct Head {
     pub user: Option<Arc<str>>,
     /// The longest that it wants to wait.
     pub deadline: Option<Duration>,
+    /// How much it matters.
+    pub priority: Priority,
+    /// The least service that it accepts.
+    pub floor: Option<policy::degrade::Level>,
     /// The trace that the call belongs to.
     pub trace: Option<telemetry::trace::Context>,
     /// Headers of the dialect that the provider should see.
@@ -117,17 +124,37 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn admit<'a>(&self, parsed: Parsed<'a>) -> Result<Admitted<'a>, Fault> {
-        // The steps of a run that was taken on are let finish.
-        if parsed.inbound.head.step.is_none() {
-            self.readiness()?;
-        }
-        let mut who = self.identify(&parsed.inbound.head)?;
+    pub(super) fn admit<'a>(&self, parsed: Parsed<'a>, tally: &mut Tally) -> Result<Admitted<'a>, Fault> {
+        let head = &parsed.inbound.head;
+        let mut who = self.identify(head)?;
         if who.user.is_none() {
             who.user = parsed.peek.user.as_deref().map(Arc::from);
         }
-        Ok(Admitted { parsed, snapshot: self.snapshot(), who })
+        let snapshot = self.snapshot();
+        let overload = snapshot.overload();
+        // The steps of a run that was taken on are let finish.
+        if let Some(step) = &head.step {
+            tally.hold(overload.enter(Bulkhead::Step, &step.name, parsed.began)?);
+        } else {
+            self.readiness()?;
+            let place = place(&who, parsed.began);
+            overload.admit(head.priority, place, self.calls_in_flight(), parsed.began)?;
+            if let Some(tenant) = &who.tenant {
+                tally.hold(overload.enter(Bulkhead::Tenant, tenant, parsed.began)?);
+            }
+        }
+        Ok(Admitted { parsed, snapshot, who })
     }
+}
+
+/// The place of a caller among those of its priority: the same for an hour, so that under overload some are
+/// served well instead of all badly. Random for one who is nobody.
+fn place(who: &Who, now: Moment) -> u64 {
+    const HOUR: u64 = 3_600_000_000_000;
+    let Some(name) = who.user.as_ref().or(who.key.as_ref()).or(who.tenant.as_ref()) else {
+        return ids::seed();
+    };
+    ids::hash(name.bytes().chain((now.as_nanos() / HOUR).to_le_bytes()))
 }
 
 fn bad_key(message: &str) -> Fault {

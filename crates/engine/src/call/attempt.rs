@@ -2,10 +2,13 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use policy::attempt::{Event, Machine, Send, Step};
+use policy::degrade::Level;
+use policy::limit::Place as Spot;
 use types::{Code, Dialect, Fault, Kind, Moment, Progress, Retry, UsageSource};
 use upstream::{Body, Exchange, clock};
 use wire::Seen;
@@ -18,6 +21,7 @@ use crate::call::stream::Reader;
 use crate::call::tally::Tally;
 use crate::call::trial::Trial;
 use crate::call::{About, Answered, Parsed, Planned, Target};
+use crate::health::Place;
 use crate::{Engine, ids};
 
 /// The largest whole answer, in bytes. Streams have no such bound: they are not kept.
@@ -34,13 +38,17 @@ impl Engine {
         let maker = Maker::default();
         let mut event = Event::Start;
         let mut answer = None;
+        let mut waited = false;
         loop {
             match machine.next_with(event, clock::now(), &mut may) {
                 Step::Send(send) => {
+                    if send.attempt == 1 && !waited {
+                        planned.admitted.snapshot.overload().waited(Duration::ZERO, false);
+                    }
                     let Some(target) = plan.targets.get(send.target) else {
                         return Err(Fault::internal("the attempt machine named a target that is not there"));
                     };
-                    let mut trial = Trial::begin(self, planned, (target, send), (may.permit(), tally));
+                    let mut trial = Trial::begin(self, planned, (target, send), (may.granted(), tally));
                     let result = if send.hedge_at.is_some() {
                         let race = self.race((planned, &maker), (trial, tally), &mut machine, &mut may);
                         let (winner, result) = Box::pin(race).await;
@@ -70,9 +78,36 @@ impl Engine {
                 Step::Emit | Step::Finish(Ok(())) => {
                     return answer.ok_or_else(|| Fault::internal("a call ended well without an answer"));
                 }
-                Step::Finish(Err(fault)) => return Err(fault),
+                Step::Finish(Err(fault)) => {
+                    // Nothing was asked for want of a place: then it waits for one, once.
+                    let crowded = may.crowded().filter(|_| !waited && machine.attempts() == 0);
+                    let Some(target) = crowded else { return Err(fault) };
+                    waited = true;
+                    let place = self.wait_for_place(planned, target, machine.total_by()).await;
+                    may.reserve(target, place.ok_or(fault)?);
+                    machine = self::machine(planned);
+                    event = Event::Start;
+                }
             }
         }
+    }
+
+    /// A place at `target` as soon as it is this call's turn; `None`: not in time.
+    async fn wait_for_place(&self, planned: &Planned<'_>, target: usize, total_by: Moment) -> Option<Place> {
+        let settings = self.config().overload.concurrency;
+        let deployment = &planned.plan.targets.get(target)?.deployment;
+        let tokens = planned.expected.0 + planned.expected.1;
+        let began = clock::now();
+        let who = &planned.admitted.who;
+        let spot = Spot {
+            priority: planned.admitted.parsed.inbound.head.priority,
+            flow: who.tenant.as_ref().map_or(0, |tenant| ids::hash(tenant.bytes())),
+            cost: tokens,
+            deadline: (began + settings.wait).min(total_by),
+        };
+        let place = deployment.room.wait(tokens, settings.obey, spot).await.ok();
+        planned.admitted.snapshot.overload().waited(clock::now() - began, place.is_none());
+        place
     }
 
     /// One attempt, up to its whole answer or its first content. A failed one is settled here.
@@ -114,6 +149,10 @@ impl Engine {
         if !exchange.status.is_success() {
             return Err(self.provider_error(dialect, exchange).await);
         }
+        if target.deployment.obey {
+            let header = |name: &str| exchange.headers.get(name).and_then(|value| value.to_str().ok());
+            record.told(wire::rate_limits(dialect, &header, clock::wall));
+        }
         let about = About {
             call: parsed.call,
             provider: Arc::clone(&target.provider.name),
@@ -124,6 +163,7 @@ impl Engine {
             simulated: target.provider.is_simulated(),
             request_id: request_id(&exchange.headers).cloned(),
             dropped,
+            level: planned.ration.map_or(Level::Full, |ration| ration.level),
         };
         if parsed.peek.stream {
             let content_type =
@@ -163,11 +203,14 @@ impl Engine {
 /// The attempt machine of a call.
 fn machine(planned: &Planned<'_>) -> Machine {
     let parsed = &planned.admitted.parsed;
-    let clock = (parsed.began, planned.deadline);
+    let clock = (parsed.began, planned.deadline());
     let mut machine = Machine::on(Arc::clone(&planned.plan.route), planned.plan.timeouts, clock, ids::seed())
         .needing(planned.expected.0 + parsed.peek.max_tokens.unwrap_or(0));
     if let Some(retry) = planned.retry {
         machine = machine.retrying(retry);
+    }
+    if let Some(tries) = planned.ration.and_then(|ration| ration.attempts) {
+        machine = machine.trying_at_most(tries);
     }
     match planned.preferred {
         Some(target) => machine.preferring(target),

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use policy::attempt::Allowances;
-use policy::breaker::{Permit, Refused};
+use policy::attempt::{Allowances, Cause, Refused};
+use policy::breaker::Permit;
+use policy::bulkhead::{Kind as Bulkhead, Pass};
 use policy::health::{Guards, Health, Hedging};
 use policy::latency::Adaptive;
 use policy::retry::{Budgets, Pressure};
@@ -12,13 +13,35 @@ use telemetry::Metrics;
 use types::{Moment, Money};
 
 use crate::call::{Plan, Planned};
+use crate::health::Place;
+use crate::overload::Overload;
+
+/// When it is worth asking a full compartment again.
+const MEANWHILE: Duration = Duration::from_millis(250);
 
 /// The allowances of one call.
 pub(super) struct Permissions<'a, F> {
     guards: Guards<'a, F>,
     plan: &'a Plan,
     metrics: &'a Metrics,
-    permit: Option<Permit>,
+    overload: &'a Overload,
+    tokens: u64,
+    granted: Granted,
+    /// A place that the call has waited for, and at which target.
+    reserved: Option<(usize, Place)>,
+    /// The first target that had no place for it.
+    crowded: Option<usize>,
+}
+
+/// What an attempt holds while it runs.
+#[derive(Debug, Default)]
+pub(super) struct Granted {
+    /// The breaker's permit.
+    pub(super) permit: Option<Permit>,
+    /// Its place among the deployment's calls.
+    pub(super) place: Option<Place>,
+    /// Its place among the provider's.
+    pub(super) pass: Option<Pass>,
 }
 
 /// Those of a call that begins at `now`, which is counted here.
@@ -34,14 +57,27 @@ pub(super) fn permissions<'a>(
     budgets.call(now);
     guards.budgets = Some(budgets);
     guards.adaptive = plan.adaptive.then(|| Adaptive::upto(plan.timeouts.first_token));
-    if plan.hedges {
+    if plan.hedges && planned.ration.is_none_or(|ration| ration.extras) {
         let cost = expected_cost(planned);
         plan.hedger.call(now, cost);
         // Whole answers have no first token to wait for.
         let streamed = planned.admitted.parsed.peek.stream;
         guards.hedging = streamed.then_some(Hedging { hedger: &plan.hedger, cost, load: 0.0 });
     }
-    Permissions { guards, plan, metrics, permit: None }
+    Permissions {
+        guards,
+        plan,
+        metrics,
+        overload: planned.admitted.snapshot.overload(),
+        tokens: planned.expected.0 + planned.expected.1,
+        granted: Granted::default(),
+        reserved: None,
+        crowded: None,
+    }
+}
+
+const fn full(until: Moment) -> Refused {
+    Refused { until, cause: Cause::Overloaded }
 }
 
 /// What one attempt of the call will likely cost; nothing where the price is unknown.
@@ -52,9 +88,35 @@ fn expected_cost(planned: &Planned<'_>) -> Money {
 }
 
 impl<'a, F: Fn(usize) -> Option<&'a Health>> Permissions<'a, F> {
-    /// The permit of the attempt that the machine has just asked for.
-    pub(super) fn permit(&mut self) -> Option<Permit> {
-        self.permit.take()
+    /// What the attempt holds that the machine has just asked for.
+    pub(super) fn granted(&mut self) -> Granted {
+        std::mem::take(&mut self.granted)
+    }
+
+    /// The first target that had no place for this call.
+    pub(super) const fn crowded(&self) -> Option<usize> {
+        self.crowded
+    }
+
+    /// The call has waited for this place at `target`.
+    pub(super) fn reserve(&mut self, target: usize, place: Place) {
+        self.reserved = Some((target, place));
+    }
+
+    /// A place at the target's deployment and in its provider's compartment.
+    fn place(&mut self, index: usize, now: Moment) -> Result<(Option<Place>, Option<Pass>), Refused> {
+        let Some(target) = self.plan.targets.get(index) else { return Ok((None, None)) };
+        let name = &target.provider.name;
+        let pass = self.overload.enter(Bulkhead::Provider, name, now).map_err(|_| full(now + MEANWHILE))?;
+        if let Some((_, place)) = self.reserved.take_if(|(at, _)| *at == index) {
+            return Ok((Some(place), pass));
+        }
+        let deployment = &target.deployment;
+        let place = deployment.room.enter(self.tokens, deployment.obey, now).map_err(|refused| {
+            self.crowded.get_or_insert(index);
+            full(refused.until)
+        })?;
+        Ok((Some(place), pass))
     }
 
     /// What the loser of two attempts cost, where backups may be sent.
@@ -66,8 +128,8 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Permissions<'a, F> {
 
     /// Takes over a permit, and tells what asking for it has changed.
     fn hold(&mut self, target: usize, now: Moment) {
-        self.permit = self.guards.permit();
-        let change = self.permit.as_ref().and_then(Permit::change);
+        self.granted.permit = self.guards.permit();
+        let change = self.granted.permit.as_ref().and_then(Permit::change);
         if let Some(target) = self.plan.targets.get(target) {
             target.deployment.changed(change, now);
         }
@@ -84,7 +146,10 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Allowances for Permissions<'a, F> {
     }
 
     fn admit(&mut self, target: usize, now: Moment, random: u64) -> Result<(), Refused> {
+        // The place first: a breaker's permit must not be taken for a call that is not sent.
+        let (place, pass) = self.place(target, now)?;
         self.guards.admit(target, now, random)?;
+        self.granted = Granted { permit: None, place, pass };
         self.hold(target, now);
         Ok(())
     }
@@ -112,7 +177,7 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Allowances for Permissions<'a, F> {
     fn hedge(&mut self, target: usize, now: Moment) -> bool {
         let allowed = self.guards.hedge(target, now);
         if !allowed {
-            self.permit = None;
+            self.granted = Granted::default();
             self.metrics.hedge_denied();
         }
         allowed

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use config::{Config, Resolved, Route};
+use policy::degrade::Level;
 use policy::hedge::{self, Hedger};
 use policy::{Timeouts, attempt, retry};
 use types::{Code, Fault, Kind, Money, Price, Usage};
@@ -124,7 +125,8 @@ pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
     let expected = (input, admitted.parsed.peek.max_tokens.unwrap_or(USUAL_ANSWER).min(LONG_ANSWER));
     let preferred =
         plan.pool.as_ref().and_then(|pool| pool.choose(expected.0 + expected.1, admitted.parsed.began));
-    Ok(Planned { admitted, plan, retry, deadline, preferred, expected })
+    let (within, least, ration) = (None, Level::Full, None);
+    Ok(Planned { admitted, plan, retry, deadline, within, preferred, expected, least, ration })
 }
 
 /// The plan for a model name: a known one, or one made now.

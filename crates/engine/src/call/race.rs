@@ -87,6 +87,6 @@ impl Engine {
     ) -> Option<Trial> {
         let send: Send = machine.slow(clock::now(), may)?;
         let target = planned.plan.targets.get(send.target)?;
-        Some(Trial::begin(self, planned, (target, send), (may.permit(), tally)))
+        Some(Trial::begin(self, planned, (target, send), (may.granted(), tally)))
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Record {
     row: Option<Box<Row>>,
     /// Our own guess at the input's tokens, before any factor: what calibration compares with the truth.
     rough_input: u64,
+    /// What the provider's headers said of its own limits.
+    limits: wire::RateLimits,
 }
 
 impl Record {
@@ -83,6 +85,7 @@ impl Record {
             began: clock::now(),
             row: Some(Box::new(row)),
             rough_input: models::tokens::rough(parsed.inbound.body.len()),
+            limits: wire::RateLimits::default(),
         }
     }
 
@@ -109,6 +112,15 @@ impl Record {
             row.status = Some(status);
             row.timing = timing;
         }
+    }
+
+    /// What the provider's headers say of its own limits.
+    pub(super) fn told(&mut self, limits: wire::RateLimits) {
+        self.limits = limits;
+    }
+
+    pub(super) const fn limits(&self) -> wire::RateLimits {
+        self.limits
     }
 
     /// The request is on its way: if nothing better is learned, its input counts as read.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use policy::degrade::Level;
 use types::{CallId, Dialect, Fault, Money, TraceId};
 
 use crate::call::{Head, Relay, Settled};
@@ -63,6 +64,8 @@ pub struct About {
     pub request_id: Option<HeaderValue>,
     /// What the provider's dialect cannot say and the route lets go: the caller's names of the fields.
     pub dropped: Vec<String>,
+    /// How well it was served.
+    pub level: Level,
 }
 
 /// A call that was not answered.

@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
+use policy::bulkhead::Pass;
 use telemetry::log::CallEnd;
 use telemetry::metrics::InFlight as Gauge;
 use telemetry::trace::{CallSpan, Context};
 use types::ledger::Outcome;
-use types::{CallId, Dialect, Fault, Moment, Money, Timestamp, TraceId};
+use types::{Blame, CallId, Dialect, Fault, Moment, Money, Timestamp, TraceId};
 use upstream::clock;
 
 use crate::call::{Inbound, Refusal};
@@ -28,6 +29,8 @@ pub(crate) struct Tally {
     attempts: u16,
     cost: Option<Money>,
     told: bool,
+    /// The compartment that it is in.
+    pass: Option<Pass>,
     _gauge: Gauge,
 }
 
@@ -47,6 +50,7 @@ impl Tally {
             attempts: 0,
             cost: Some(Money::ZERO),
             told: false,
+            pass: None,
             _gauge: engine.metrics().call_started(),
             engine: engine.clone(),
         }
@@ -68,6 +72,11 @@ impl Tally {
     pub(super) fn planned(&mut self, asked: &Arc<str>, caller: Option<&Arc<str>>) {
         self.asked = Some(Arc::clone(asked));
         self.caller = caller.cloned();
+    }
+
+    /// The call stays in this compartment until it is over.
+    pub(super) fn hold(&mut self, pass: Option<Pass>) {
+        self.pass = pass;
     }
 
     /// One more attempt was made.
@@ -106,6 +115,8 @@ impl Tally {
         self.told = true;
         let asked = self.asked.as_deref().unwrap_or_default();
         let duration = clock::now() - self.began;
+        let failed = fault.is_some_and(|fault| fault.blame != Blame::Caller);
+        self.engine.0.pulse.ended(duration, failed);
         self.engine.metrics().call_ended(self.dialect, outcome);
         let end = CallEnd {
             call: self.call,

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use policy::attempt::{Role, Send};
-use policy::breaker::Permit;
 use types::ledger::Outcome;
 use types::{Code, Fault, Kind, Money};
 
 use crate::Engine;
 use crate::call::attempt::Got;
 use crate::call::outgoing::{Made, Maker};
+use crate::call::permissions::Granted;
 use crate::call::record::{Record, Settled};
 use crate::call::tally::Tally;
 use crate::call::watch::{Start, Watch};
@@ -33,7 +33,7 @@ impl Trial {
         engine: &Engine,
         planned: &Planned<'_>,
         (target, send): (&Arc<Target>, Send),
-        (permit, tally): (Option<Permit>, &mut Tally),
+        (granted, tally): (Granted, &mut Tally),
     ) -> Self {
         tally.attempted();
         match send.role {
@@ -44,7 +44,7 @@ impl Trial {
         let record = Record::begin(engine, planned, target, send, tally.context());
         let tokens = planned.expected.0 + planned.expected.1;
         let start = Start {
-            permit,
+            granted,
             share: planned.plan.pool.as_ref().and_then(|pool| pool.send(send.target, tokens)),
             tokens,
             caller_by: planned.deadline,
@@ -116,6 +116,7 @@ impl Trial {
         let State::Running(record, mut watch) = self.state else {
             return Err(Fault::internal("an attempt answered after its end"));
         };
+        watch.told(record.limits());
         Ok(match got {
             Got::Whole(body, about) => {
                 let settled = record.end(Outcome::Complete, None);

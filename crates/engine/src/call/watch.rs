@@ -10,20 +10,28 @@ use std::time::Duration;
 use policy::attempt::Cause;
 use policy::balance::Outstanding;
 use policy::breaker::{Permit, Sample};
-use types::{Blame, Fault, Kind, Moment};
+use policy::bulkhead::Pass;
+use policy::concurrency::{Report, Room};
+use types::{Blame, Fault, Kind, Moment, Retry};
 use upstream::clock;
 
-use crate::health::Deployment;
+use crate::call::permissions::Granted;
+use crate::health::{Deployment, Place};
 use crate::ids;
 
 /// Tokens of an answer that are reckoned to take as long as its beginning.
 const TOKENS: f64 = 50.0;
+
+/// For how long one refusal can close a deployment to all calls.
+const MOST_CLOSED: Duration = Duration::from_mins(1);
 
 /// An attempt, as its deployment sees it.
 #[derive(Debug)]
 pub(super) struct Watch {
     deployment: Arc<Deployment>,
     permit: Option<Permit>,
+    place: Option<Place>,
+    _pass: Option<Pass>,
     outstanding: Outstanding,
     /// What the route's own balance counts, where it has weights of its own.
     _share: Option<Outstanding>,
@@ -38,7 +46,7 @@ pub(super) struct Watch {
 
 /// What a watch starts from.
 pub(super) struct Start {
-    pub(super) permit: Option<Permit>,
+    pub(super) granted: Granted,
     pub(super) share: Option<Outstanding>,
     /// Tokens that the call is expected to take.
     pub(super) tokens: u64,
@@ -51,7 +59,9 @@ impl Watch {
         Self {
             outstanding: deployment.endpoint.send(start.tokens),
             deployment: Arc::clone(deployment),
-            permit: start.permit,
+            permit: start.granted.permit,
+            place: start.granted.place,
+            _pass: start.granted.pass,
             _share: start.share,
             began: clock::now(),
             caller_by: start.caller_by,
@@ -61,6 +71,25 @@ impl Watch {
         }
     }
 
+    /// What the provider's headers said of its own limits.
+    pub(super) fn told(&self, limits: wire::RateLimits) {
+        let Some(place) = self.place.as_ref().filter(|_| limits != wire::RateLimits::default()) else {
+            return;
+        };
+        let room = |left: wire::Left| {
+            let wire::Left { limit, remaining, reset } = left;
+            // What comes back bit by bit closes nothing for long.
+            let reset = if limit.is_some() { reset } else { reset.min(MOST_CLOSED) };
+            Room { limit, remaining, reset }
+        };
+        let report = Report {
+            requests: limits.requests.map(room),
+            tokens: limits.tokens.map(room),
+            retry_after: None,
+        };
+        place.report(&report, clock::now());
+    }
+
     /// A stream's first content is there.
     pub(super) fn begun(&mut self) {
         let now = clock::now();
@@ -68,6 +97,9 @@ impl Watch {
         self.begun = true;
         self.deployment.health.first_token.record(now, took);
         self.outstanding.first_token(took, now);
+        if let Some(place) = &mut self.place {
+            place.first_token(took);
+        }
         let slow = self.deployment.slow.is_some_and(|slow| took > slow);
         self.settle(if slow { Sample::Slow } else { Sample::Good }, now);
     }
@@ -78,7 +110,11 @@ impl Watch {
         let took = now.since(self.began);
         self.begun = true;
         // A long answer is not a slow model.
-        self.outstanding.first_token(beginning(took, tokens), now);
+        let took = beginning(took, tokens);
+        self.outstanding.first_token(took, now);
+        if let Some(place) = &mut self.place {
+            place.first_token(took);
+        }
         self.settle(Sample::Good, now);
         self.completed(now);
     }
@@ -89,6 +125,9 @@ impl Watch {
     }
 
     fn completed(&mut self, now: Moment) {
+        if let Some(place) = self.place.take() {
+            place.finish(now);
+        }
         if !std::mem::replace(&mut self.over, true) {
             self.deployment.health.total.record(now, now.since(self.began));
             self.deployment.health.tally.record(now, None);
@@ -106,6 +145,7 @@ impl Watch {
             self.deployment.health.first_token.record_at_least(now, took);
         }
         let impatient = self.impatient(fault, now);
+        self.leave(fault, impatient, now);
         let cause = (!impatient).then(|| Cause::of(fault));
         self.deployment.health.tally.record(now, cause);
         match Sample::of(fault).filter(|_| !impatient) {
@@ -124,6 +164,19 @@ impl Watch {
 
     fn impatient(&self, fault: &Fault, now: Moment) -> bool {
         fault.kind == Kind::NetworkTimeout && self.caller_by.is_some_and(|by| now >= by)
+    }
+
+    /// Gives its place back, and tells what the failure means for the others.
+    fn leave(&mut self, fault: &Fault, impatient: bool, now: Moment) {
+        let Some(place) = self.place.take() else { return };
+        match (fault.kind, fault.retry) {
+            (Kind::RateLimit, Retry::After(wait)) => {
+                let retry_after = Some(wait.min(MOST_CLOSED));
+                place.report(&Report { retry_after, ..Report::default() }, now);
+            }
+            (Kind::Throttling | Kind::NetworkTimeout, _) if !impatient => place.overloaded(now),
+            _ => {}
+        }
     }
 
     fn settle(&mut self, sample: Sample, now: Moment) {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use config::overload::Concurrency;
 use config::route::Breaker;
 use policy::analysis::{Action, Forecast, Outlook, Seen};
 use policy::balance::{Endpoint, Settings};
@@ -13,7 +14,9 @@ use telemetry::log::BreakerChange;
 use telemetry::metrics::BreakerState;
 use types::Moment;
 
+use crate::health::Room;
 use crate::ids;
+use crate::overload::Places;
 
 /// A weight of one, in the hundredths in which weights are kept so that a share can be taken of them.
 pub(crate) const WEIGHT: u32 = 100;
@@ -27,6 +30,10 @@ pub(crate) struct Deployment {
     pub(crate) health: Health,
     /// What it owes, and how quick it is believed to be.
     pub(crate) endpoint: Arc<Endpoint>,
+    /// How many calls it has at once.
+    pub(crate) room: Room,
+    /// Whether what it says of its own limits is obeyed.
+    pub(crate) obey: bool,
     /// A call is slow whose first content took longer.
     pub(crate) slow: Option<Duration>,
     /// The share of its weight that it gets, in hundredths.
@@ -47,14 +54,17 @@ impl Deployment {
     pub(super) fn new(
         (provider, model): (&Arc<str>, &Arc<str>),
         judge: &Arc<Judge>,
-        breaker: Breaker,
+        (breaker, concurrency): (Breaker, Concurrency),
         (metrics, now): (&Arc<telemetry::metrics::Target>, Moment),
     ) -> Self {
+        let id = ids::hash(provider.bytes().chain(*b"/").chain(model.bytes()));
         let outlook = Outlook { shift_at: breaker.settings.threshold, ..Outlook::default() };
         let trend = Trend { forecast: Forecast::new(outlook), before: (0, 0) };
         Self {
             health: Health::new(Arc::clone(judge)),
-            endpoint: Arc::new(Endpoint::new(hash(provider, model), WEIGHT, Settings::default(), now)),
+            endpoint: Arc::new(Endpoint::new(id, WEIGHT, Settings::default(), now)),
+            room: Room::new(concurrency),
+            obey: concurrency.obey,
             slow: breaker.slow,
             share: AtomicU32::new(WEIGHT),
             breaks: breaker.enabled,
@@ -86,6 +96,19 @@ impl Deployment {
     /// `weight` as it is at the moment: less where trouble is foreseen.
     pub(crate) fn weighed(&self, weight: u32) -> u32 {
         weight.saturating_mul(self.share.load(Ordering::Relaxed))
+    }
+
+    /// How many calls it has.
+    pub(crate) fn places(&self) -> Places {
+        let limiter = self.room.limiter();
+        Places {
+            provider: Arc::clone(&self.provider),
+            model: Arc::clone(&self.model),
+            limit: limiter.limit(),
+            running: limiter.in_flight(),
+            waiting: self.room.waiting(),
+            refused: limiter.refused(),
+        }
     }
 
     /// A second has passed.
@@ -135,10 +158,4 @@ const fn told(state: State) -> BreakerState {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is 0.1 to 1")]
 fn hundredths(share: f64) -> u32 {
     (share.clamp(0.0, 1.0) * f64::from(WEIGHT)).round() as u32
-}
-
-/// The same in every process and version (FNV-1a).
-fn hash(provider: &str, model: &str) -> u64 {
-    let bytes = provider.bytes().chain(*b"/").chain(model.bytes());
-    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }

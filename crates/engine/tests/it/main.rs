@@ -7,6 +7,8 @@ mod counting;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod responses;

@@ -7,8 +7,17 @@ use std::time::Duration;
 
 use types::Moment;
 
-use crate::breaker::Refused;
+use super::Cause;
 use crate::retry::Pressure;
+
+/// A target that may not be asked now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// When it may be, as far as that is known.
+    pub until: Moment,
+    /// Why: [`Cause::BreakerOpen`], or [`Cause::Overloaded`] where it has no place for another call.
+    pub cause: Cause,
+}
 
 /// Permissions and observations. Every method has a default that allows and knows nothing.
 pub trait Allowances {
@@ -18,7 +27,7 @@ pub trait Allowances {
         true
     }
 
-    /// Asks the target's breaker. After `Ok` the machine sends to this target in the same step.
+    /// Asks the target's breaker, and for a place. After `Ok` the machine sends to this target in the same step.
     ///
     /// # Errors
     /// [`Refused`]: not before then.

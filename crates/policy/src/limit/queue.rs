@@ -96,16 +96,21 @@ impl<T> Queue<T> {
         Ok((Ticket { lane, spot }, out))
     }
 
-    /// Who goes next, without taking it out.
-    pub fn peek(&self, now: Moment) -> Option<&T> {
+    /// Who goes next, without taking it out. Call [`Queue::expire`] before: this one does not look at deadlines.
+    pub fn peek(&self, now: Moment) -> Option<(Ticket, &T)> {
         let ticket = self.next(now)?;
-        self.lanes[ticket.lane].head().map(|(_, waiting)| &waiting.item)
+        self.lanes[ticket.lane].head().map(|(_, waiting)| (ticket, &waiting.item))
     }
 
-    /// Takes out who goes next. Call [`Queue::expire`] before: this one does not look at deadlines.
+    /// Takes out who goes next.
     pub fn pop(&mut self, now: Moment) -> Option<T> {
         let ticket = self.next(now)?;
-        let out = self.lanes[ticket.lane].serve(ticket.spot)?;
+        self.serve(ticket)
+    }
+
+    /// Takes out one that is served; `None` if it is out already.
+    pub fn serve(&mut self, ticket: Ticket) -> Option<T> {
+        let out = self.lanes.get_mut(ticket.lane)?.serve(ticket.spot)?;
         self.deadlines.remove(&(out.deadline, ticket.lane, ticket.spot));
         Some(out.item)
     }

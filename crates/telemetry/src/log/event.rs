@@ -170,6 +170,16 @@ pub fn foreseen(provider: &str, model: &str, action: &dyn Display, why: &dyn Dis
     info!(provider, model, action = %action, why = %why, "foreseen");
 }
 
+/// How near the end of memory this process is, when that changes.
+pub fn memory_zone(zone: &str, percent: u32) {
+    at_level!(if zone == "ample" { Level::INFO } else { Level::WARN }, zone, percent, "memory");
+}
+
+/// The load level changed.
+pub fn load_level(from: &str, to: &str, points: u32) {
+    info!(from, to, points, "load");
+}
+
 /// A run was completed.
 pub fn run_done(end: &RunEnded<'_>) {
     info!(

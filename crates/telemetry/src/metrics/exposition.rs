@@ -19,6 +19,9 @@ use super::{Board, DIALECTS, process};
 
 /// Pico-dollars in a dollar.
 const DOLLAR: f64 = 1e12;
+/// The words of levels: each is a series, and the one that holds is 1.
+const LEVELS: [&str; 4] = ["full", "reduced", "minimal", "emergency"];
+const LOADS: [&str; 4] = ["low", "medium", "high", "critical"];
 
 /// Which histogram of a target.
 type Series = fn(&Target) -> &Lazy;
@@ -260,6 +263,29 @@ impl Page<'_> {
         ];
         for (name, help, counter) in counters {
             self.family(name, help, MetricType::Counter)?.bare_count(counter)?;
+        }
+        self.overload(board)
+    }
+
+    fn overload(&mut self, board: &Board) -> Result<(), Error> {
+        let now = *board.overload.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(percent) = now.memory_percent {
+            self.gauge("windlass_memory_percent", "The used part of the memory that may be used.", &percent)?;
+        }
+        let help = "Calls that may run at once in this process now.";
+        self.gauge("windlass_calls_ceiling", help, &now.ceiling)?;
+        self.gauge("windlass_calls_waiting", "Calls that wait for a place.", &now.waiting)?;
+        let shed = AtomicU64::new(now.shed);
+        self.family("windlass_calls_shed", "Calls refused for their low priority.", MetricType::Counter)?
+            .bare_count(&shed)?;
+        let levels =
+            [("windlass_service_level", Some(now.level), &LEVELS), ("windlass_load_level", now.load, &LOADS)];
+        for (name, holds, all) in levels {
+            let Some(holds) = holds else { continue };
+            let mut out = self.family(name, "1 for the level that holds.", MetricType::Gauge)?;
+            for level in all {
+                out.0.encode_family(&[("level", *level)])?.encode_gauge(&u64::from(*level == holds))?;
+            }
         }
         Ok(())
     }

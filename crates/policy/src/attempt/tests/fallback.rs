@@ -5,8 +5,9 @@ use std::sync::Arc;
 use types::Blame;
 
 use super::*;
+use crate::attempt::Refused;
 use crate::attempt::{Allowances, Cause, Causes, Filtered, Role, Route, Target};
-use crate::breaker::{Judge, Refused, State};
+use crate::breaker::{Judge, State};
 use crate::health::{Guards, Health};
 use crate::retry::{Budget, Budgets, Policy, Pressure, Rules, Share};
 
@@ -49,7 +50,7 @@ impl Allowances for Says {
 
     fn admit(&mut self, target: usize, _: Moment, _: u64) -> Result<(), Refused> {
         let closed = self.closed.iter().find(|(closed, _)| *closed == target);
-        closed.map_or(Ok(()), |(_, until)| Err(Refused { until: *until }))
+        closed.map_or(Ok(()), |(_, until)| Err(Refused { until: *until, cause: Cause::BreakerOpen }))
     }
 
     fn panic(&mut self, _: usize, _: Moment) -> bool {

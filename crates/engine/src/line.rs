@@ -1,0 +1,159 @@
+//! A waiting line in front of something that is crowded: a deployment's places, a limit's tokens.
+//!
+//! Who waits is served by priority, fairly between tenants, and no longer than its deadline: all of that is
+//! `policy`'s queue. While somebody waits one task drives the line: it asks the gate for whoever is next, and
+//! sleeps until the gate says that it is worth asking again. Without a crowd there is no task, and nobody
+//! who comes passes by those who wait.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use policy::limit::{Place, Queue, QueueSettings, Ticket};
+use tokio::sync::{Notify, oneshot};
+use upstream::clock;
+
+/// What a line stands before.
+pub(crate) trait Gate: Send + Sync + 'static {
+    /// What one wants of it.
+    type Ask: Clone + Send + 'static;
+    /// What one gets. Dropped without being used it gives back what was taken.
+    type Grant: Send + 'static;
+
+    /// Takes, or says how long until it could be worth asking again; `None`: not before somebody gives back.
+    fn take(&self, ask: &Self::Ask) -> impl Future<Output = Result<Self::Grant, Option<Duration>>> + Send;
+}
+
+/// It was not to be had in time, or too many wait already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InVain;
+
+/// The line before `gate`.
+#[derive(Debug)]
+pub(crate) struct Line<G: Gate> {
+    gate: G,
+    state: Mutex<State<G>>,
+    /// How many wait; read by everybody who comes.
+    waiting: AtomicUsize,
+    /// Somebody gave back, came, or went.
+    stir: Notify,
+}
+
+#[derive(Debug)]
+struct State<G: Gate> {
+    queue: Queue<Waiter<G>>,
+    /// Whether a task drives the line.
+    driven: bool,
+}
+
+struct Waiter<G: Gate> {
+    ask: G::Ask,
+    grant: oneshot::Sender<G::Grant>,
+}
+
+impl<G: Gate> std::fmt::Debug for Waiter<G> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiter").finish_non_exhaustive()
+    }
+}
+
+impl<G: Gate> Line<G> {
+    pub(crate) fn new(gate: G, settings: QueueSettings) -> Self {
+        let state = State { queue: Queue::new(settings), driven: false };
+        Self { gate, state: Mutex::new(state), waiting: AtomicUsize::new(0), stir: Notify::new() }
+    }
+
+    pub(crate) const fn gate(&self) -> &G {
+        &self.gate
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// Something was given back.
+    pub(crate) fn stir(&self) {
+        if self.waiting() > 0 {
+            self.stir.notify_one();
+        }
+    }
+
+    /// Waits for it. Dropping the future leaves the line.
+    pub(crate) async fn wait(self: &Arc<Self>, ask: G::Ask, place: Place) -> Result<G::Grant, InVain> {
+        let (grant, granted) = oneshot::channel();
+        let ticket = {
+            let mut state = self.lock();
+            // Whoever is pushed out for somebody more important learns it by its sender being gone.
+            let pushed = state.queue.push(Waiter { ask, grant }, place, clock::now());
+            let (ticket, _pushed_out) = pushed.map_err(|_| InVain)?;
+            self.count(&state);
+            if !std::mem::replace(&mut state.driven, true) {
+                tokio::spawn(Arc::clone(self).drive());
+            }
+            ticket
+        };
+        self.stir.notify_one();
+        let _leave = Leave { line: self, ticket };
+        granted.await.map_err(|_| InVain)
+    }
+
+    async fn drive(self: Arc<Self>) {
+        loop {
+            let now = clock::now();
+            let (ticket, ask, deadline) = {
+                let mut state = self.lock();
+                while state.queue.expire(now).is_some() {}
+                self.count(&state);
+                let Some((ticket, waiter)) = state.queue.peek(now) else {
+                    state.driven = false;
+                    return;
+                };
+                (ticket, waiter.ask.clone(), state.queue.next_deadline())
+            };
+            match self.gate.take(&ask).await {
+                Ok(grant) => {
+                    let served = self.lock().queue.serve(ticket);
+                    // Gone meanwhile: what was taken is given back by being dropped.
+                    if let Some(waiter) = served {
+                        let _ = waiter.grant.send(grant);
+                    }
+                }
+                Err(again) => {
+                    let again = again.map(|wait| now + wait);
+                    let by = match (again, deadline) {
+                        (Some(again), Some(deadline)) => again.min(deadline),
+                        (Some(by), None) | (None, Some(by)) => by,
+                        (None, None) => now,
+                    };
+                    // A stir between the question and here is remembered by the notification itself.
+                    let _ = tokio::time::timeout_at(clock::instant(by), self.stir.notified()).await;
+                }
+            }
+        }
+    }
+
+    fn count(&self, state: &State<G>) {
+        self.waiting.store(state.queue.len(), Ordering::Release);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<G>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leaves the line, served or not.
+struct Leave<'a, G: Gate> {
+    line: &'a Line<G>,
+    ticket: Ticket,
+}
+
+impl<G: Gate> Drop for Leave<'_, G> {
+    fn drop(&mut self) {
+        let mut state = self.line.lock();
+        drop(state.queue.remove(self.ticket));
+        self.line.count(&state);
+        drop(state);
+        self.line.stir.notify_one();
+    }
+}
