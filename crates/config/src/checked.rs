@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use types::Price;
 
 use crate::route::Defaults;
-use crate::{Key, Overload, Provider, Route, Server, Storage, Target, Telemetry};
+use crate::{Key, Limits, Overload, Provider, Route, Server, Storage, Target, Telemetry};
 
 /// A whole configuration. Immutable; a reload makes a new one.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,8 @@ pub struct Config {
     pub aliases: BTreeMap<String, Meaning>,
     /// Who may call. Empty: anybody who reaches the socket.
     pub keys: Vec<Key>,
+    /// What may pass.
+    pub limits: Limits,
     /// The operator's prices by `provider/model` or by a bare model name. They come before the price list.
     pub prices: BTreeMap<String, Price>,
     /// Chains to offer under `/api/v1/chains`, by name. Reading them is not this crate's business.

@@ -6,6 +6,8 @@ use document::{Node, Report, Value};
 
 /// Keys whose values are secrets.
 const SECRET: [&str; 2] = ["key", "api_key"];
+/// A key whose value may hold a password, if it is an address.
+const ADDRESS: &str = "redis";
 /// Maps whose values all are.
 const ALL_SECRET: &str = "headers";
 /// Shorter ones are no secrets, and are parts of too many words.
@@ -34,8 +36,8 @@ pub(crate) fn secrets_in_excerpts(report: &mut Report) {
     for excerpt in report.problems.iter_mut().filter_map(|problem| problem.excerpt.as_mut()) {
         let mut hidden = String::with_capacity(excerpt.len());
         let mut rest = excerpt.as_str();
-        while let Some(at) = rest.find("key:") {
-            let (before, value) = rest.split_at(at + "key:".len());
+        while let Some(at) = after_key(rest) {
+            let (before, value) = rest.split_at(at);
             hidden.push_str(before);
             let end = value.find([',', '}', '\n']).unwrap_or(value.len());
             let stars = |c: char| if c.is_whitespace() { c } else { '*' };
@@ -51,12 +53,20 @@ pub(crate) fn secrets_in_excerpts(report: &mut Report) {
     }
 }
 
+/// Behind the first key of a secret.
+fn after_key(text: &str) -> Option<usize> {
+    let ends = ["key:", "redis:"].map(|key| text.find(key).map(|at| at + key.len()));
+    ends.into_iter().flatten().min()
+}
+
 fn collect<'n>(node: &'n Node, secret: bool, secrets: &mut Vec<&'n str>) {
     match &node.value {
         Value::List(items) => items.iter().for_each(|item| collect(item, secret, secrets)),
         Value::Map(entries) => {
             for entry in entries {
-                let secret = secret || SECRET.contains(&entry.key.as_str()) || entry.key == ALL_SECRET;
+                let address = entry.key == ADDRESS && entry.value.raw().contains('@');
+                let secret =
+                    secret || address || SECRET.contains(&entry.key.as_str()) || entry.key == ALL_SECRET;
                 collect(&entry.value, secret, secrets);
             }
         }

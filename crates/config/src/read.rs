@@ -2,6 +2,8 @@
 
 pub(crate) mod access;
 pub(crate) mod breaker;
+pub(crate) mod limits;
+pub(crate) mod limits_table;
 pub(crate) mod overload;
 pub(crate) mod price;
 pub(crate) mod provider;
@@ -66,7 +68,7 @@ pub(crate) static ROOT: Section = Section {
             "Chains to offer over HTTP: names, and the files they are in.",
         ),
         option("telemetry", Is::Section(&server::TELEMETRY), "see there", "Logs, traces and alerts."),
-        later("limits", "Rate limits."),
+        option("limits", Is::Section(&limits_table::LIMITS), "no limits", "Rate limits."),
         later("budgets", "Ceilings on money."),
         later("decision_engine", "Choosing models by what was learned."),
         later("analyzer", "Watching quality and drift."),
@@ -112,7 +114,8 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
     // A provider that could not be read would make every name of its models an error of its own.
     let complete = named.is_empty() || named.len() == providers.len();
     let (routes, aliases) = names::resolve(&providers, raw, &aliases, complete);
-    let keys = fields.names("keys").into_iter().map(|(name, at)| access::key(name, &at)).collect();
+    let keys: Vec<_> = fields.names("keys").into_iter().map(|(name, at)| access::key(name, &at)).collect();
+    let limits = limits::limits(fields.section("limits"), &keys, (&providers, complete));
     let chains = names::texts(fields.names("chains"));
     let config = Config {
         server,
@@ -121,6 +124,7 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
         routes,
         aliases,
         keys,
+        limits,
         prices: prices.into_iter().collect(),
         chains: chains.into_iter().map(|(name, path, _)| (name, path.into())).collect(),
         telemetry: server::telemetry(fields.section("telemetry")),

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Secret;
+
 /// The `server` section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -50,6 +52,10 @@ pub struct Storage {
     pub spool_max: u64,
     /// How long answers in the Responses dialect are kept for later calls to go on from; zero: not at all.
     pub keep_responses: Duration,
+    /// What replicas share. The address may hold a password.
+    pub redis: Option<Secret>,
+    /// The longest that a call waits for it.
+    pub redis_timeout: Duration,
 }
 
 /// Where rows are kept.

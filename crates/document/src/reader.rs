@@ -143,7 +143,9 @@ impl<'a> MapReader<'a> {
 
     /// The reader of a key's value, if it is there; null counts as there.
     pub fn take(&mut self, key: &'static str) -> Option<Reader<'a>> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let index = self.entries.iter().position(|entry| entry.key == key)?;
         if let Some(seen) = self.seen.get_mut(index) {
             *seen = true;

@@ -3,9 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::Secret;
 use crate::fields::Fields;
 use crate::server::{Compress, Database, Server, Storage};
-use crate::table::{Is, Section, Words, field, later, option, words};
+use crate::table::{Is, Section, Words, field, option, words};
 use crate::telemetry::{LogFormat, LogLevel, Telemetry};
 
 pub(crate) static SERVER: Section = Section {
@@ -71,7 +72,19 @@ pub(crate) static STORAGE: Section = Section {
             "How long answers to `/v1/responses` are kept, contents and all, so that `previous_response_id` can go on \
              from them; `0s`: not at all. Where the provider speaks that dialect itself, it keeps them, not we.",
         ),
-        later("redis", "Shared state of several replicas."),
+        option(
+            "redis",
+            Is::Secret,
+            "each process counts for itself",
+            "What replicas share: `redis://[user:password@]host:port[/number]`, or `unix:///path` for a socket. While it is \
+             away, no call fails.",
+        ),
+        field(
+            "redis_timeout",
+            Is::Duration,
+            "50ms",
+            "The longest that a call waits for Redis; after that it goes on without, and for a second nobody asks.",
+        ),
     ],
 };
 
@@ -146,14 +159,35 @@ pub(crate) fn storage(mut fields: Fields<'_>) -> Storage {
         Database::Sqlite(path) => path.with_extension("spool"),
         Database::Memory => PathBuf::from("windlass.spool"),
     };
+    let redis = redis(&mut fields);
     let storage = Storage {
         database,
         spool: fields.path("spool").unwrap_or(beside),
         spool_max: fields.size("spool_max"),
         keep_responses: fields.duration("keep_responses"),
+        redis,
+        redis_timeout: fields.duration("redis_timeout"),
     };
     fields.finish();
     storage
+}
+
+/// Only the scheme is looked at: the rest may be a secret, and what is wrong with it is known when it is asked.
+fn redis(fields: &mut Fields<'_>) -> Option<Secret> {
+    let at = fields.value("redis")?;
+    let secret = fields.secret("redis")?;
+    let scheme = secret.expose().split_once("://").map(|(scheme, rest)| (scheme, !rest.is_empty()));
+    match scheme {
+        Some(("redis" | "unix", true)) => {}
+        Some(("rediss" | "valkeys" | "redis+cluster", _)) => {
+            at.error("this way to reach Redis comes in a later version of Windlass");
+        }
+        _ => at.error_with_help(
+            "not the address of a Redis",
+            "write redis://host:6379 or unix:///run/redis.sock",
+        ),
+    }
+    Some(secret)
 }
 
 pub(crate) fn telemetry(mut fields: Fields<'_>) -> Telemetry {

@@ -9,6 +9,8 @@ mod given;
 #[cfg(test)]
 mod good;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod overrides;
 #[cfg(test)]
 mod providers;

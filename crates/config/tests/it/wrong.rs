@@ -61,7 +61,8 @@ fn an_open_door_is_told() {
 
 #[test]
 fn what_comes_later_is_called_so() {
-    for text in ["cache: {}", "decision_engine: { x: 1 }", "analyzer: {}", "storage: { redis: redis://h }"] {
+    for text in ["cache: {}", "decision_engine: { x: 1 }", "analyzer: {}", "storage: { redis: 'rediss://h' }"]
+    {
         let report = refused(text);
         assert!(report.contains("comes in a later version of Windlass"), "{report}");
         assert!(!report.contains("did you mean"), "{report}");
@@ -79,6 +80,9 @@ keys: { a: { key: '${GROQ_API_KEY}${ANTHROPIC_API_KEY}' } }
     let shown = format!("{config:?}");
     assert!(!shown.contains("0123456789"), "{shown}");
     for wrong in [
+        "storage: { redis: 'rediss://u:hidden-0123456789@h', spol: x }",
+        "storage: { redis: redis://u:hidden-0123456789@h, [ }",
+        "storage: { redis: '${OPENAI_API_KEY}' }",
         "providers: { openai: { kind: openai, api_key: hidden-0123456789, modles: [] } }",
         "providers: { openai: { kind: openai, api_key: 0123456789 } }",
         "providers: { openai: { kind: openai, headers: { x-a: hidden-0123456789, host: x } } }",

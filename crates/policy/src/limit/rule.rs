@@ -33,6 +33,10 @@ pub const TIERS: usize = 6;
 pub const MAX_RULES: usize = 8;
 
 impl Tier {
+    /// All, in the order in which they are asked.
+    pub const ALL: [Self; TIERS] =
+        [Self::Global, Self::Tenant, Self::User, Self::Key, Self::Endpoint, Self::Model];
+
     /// The name in messages and labels.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -223,7 +227,7 @@ impl Default for Excess {
 }
 
 /// The rules of one tier.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Whom they count for.
     pub tier: Tier,
