@@ -9,6 +9,7 @@
 mod adaptive;
 mod bucket;
 mod cell;
+mod elsewhere;
 mod fair;
 mod limits;
 mod queue;
@@ -18,6 +19,7 @@ mod window;
 
 pub use adaptive::{Adaptive, Signal};
 pub use bucket::Bucket;
+pub use elsewhere::{Ask, Seen};
 pub use limits::{Limits, Reservation};
 pub use queue::{Place, Queue, Settings as QueueSettings, Ticket};
 pub use rule::{Action, Algorithm, Excess, MAX_RULES, Rule, Rules, Shares, TIERS, Tier, Unit};

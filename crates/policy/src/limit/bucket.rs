@@ -27,9 +27,14 @@ impl Rate {
     }
 
     /// How far ahead of now the bucket may be when `burst` units are in use.
-    fn reach(self, burst: u64) -> u64 {
+    pub(super) fn reach(self, burst: u64) -> u64 {
         let slack = if self.span.is_multiple_of(self.limit) { 0 } else { burst.min(self.cost(1) - 1) };
         self.cost(burst).saturating_add(slack)
+    }
+
+    /// Units left of `burst` when the bucket will be full `ahead` nanoseconds from now.
+    pub(super) fn remaining(self, burst: u64, ahead: u64) -> u64 {
+        scale_down(self.reach(burst).saturating_sub(ahead), self.limit, self.span).min(burst)
     }
 }
 
@@ -76,6 +81,6 @@ impl Bucket {
     /// Units left of `burst`.
     pub(super) fn remaining(&self, rate: Rate, burst: u64, now: Moment) -> u64 {
         let used = self.0.load(Ordering::Relaxed).saturating_sub(now.as_nanos());
-        scale_down(rate.reach(burst).saturating_sub(used), rate.limit, rate.span).min(burst)
+        rate.remaining(burst, used)
     }
 }

@@ -71,6 +71,14 @@ impl Cell {
         }
     }
 
+    /// Units per span now.
+    pub(super) fn rate(&self, rule: &Rule) -> u64 {
+        match self {
+            Self::Adaptive(_, pace) => pace.rate(),
+            Self::Closed | Self::Bucket(_) | Self::Window(_) => rule.limit,
+        }
+    }
+
     /// Where it stands for a share of `percent`.
     pub(super) fn gauge(&self, rule: &Rule, percent: u8, now: Moment) -> Gauge {
         let capacity = rule.capacity_for(percent);

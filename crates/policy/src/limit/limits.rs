@@ -6,7 +6,7 @@ use std::time::Duration;
 use types::Moment;
 
 use super::cell::Cell;
-use super::{Claim, Denial, Rule, Signal, Standing, TIERS, Take, Tier, Unit, Verdict};
+use super::{Claim, Denial, MAX_RULES, Rule, Signal, Standing, TIERS, Take, Tier, Unit, Verdict};
 use crate::keyed::{Entry, Fingerprint, Idle, Keyed};
 
 /// The state of one tier's rules for one name.
@@ -79,6 +79,23 @@ impl Limits {
     pub fn standing(&self, take: &Take<'_>) -> Standing {
         let held: Held = take.claims.map(|claim| claim.map(|claim| self.cells(claim, take.now)));
         standing(&held, take)
+    }
+
+    /// The rate of each rule now, in the rules' order: for a keeper elsewhere, which does not adapt by itself.
+    pub fn rates(&self, claim: Claim<'_>, now: Moment) -> [u64; MAX_RULES] {
+        let mut rates = [0; MAX_RULES];
+        let cells = self.cells(claim, now);
+        for (rate, (rule, cell)) in rates.iter_mut().zip(cells.value.each()) {
+            *rate = cell.rate(rule);
+        }
+        rates
+    }
+
+    /// Tells adaptive rules how a call fared that another keeper let pass.
+    pub fn learn(&self, claim: Claim<'_>, signal: Signal, now: Moment) {
+        for (rule, cell) in self.cells(claim, now).value.each() {
+            cell.learn(rule, signal, now);
+        }
     }
 
     /// How many names have state.

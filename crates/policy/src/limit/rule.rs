@@ -268,6 +268,11 @@ impl Rules {
         Arc::clone(&self.all)
     }
 
+    /// Whether a rate among them follows how calls fare.
+    pub fn adapt(&self) -> bool {
+        self.all.iter().any(|rule| matches!(rule.algorithm, Algorithm::Adaptive(_)))
+    }
+
     /// The same rules for one of `replicas` that cannot talk to each other.
     #[must_use]
     pub fn local_share(&self, replicas: u32) -> Self {

@@ -256,6 +256,24 @@ fn threads_get_exactly_the_limit() {
     }
 }
 
+/// A call that takes longer than the span has nothing to give back: what stands in the window is others'.
+#[test]
+fn a_late_settlement_gives_no_strangers_units_away() {
+    let rule =
+        Rule::bucket(Unit::Tokens, 100, Duration::from_secs(60)).with_algorithm(Algorithm::SlidingWindow);
+    let tier = rules(Tier::Tenant, &[rule]);
+    let limits = Limits::new(8, 0);
+    let take = |tokens, second| {
+        limits.take(&Take::new(tokens, Priority::Normal, at(second * SECOND)).with(&tier, "t"))
+    };
+    let late = take(100, 0).unwrap();
+    let _stays = take(100, 61).unwrap();
+    late.settle(0, Signal::None, at(62 * SECOND));
+    assert!(take(1, 62).is_err());
+    assert!(take(1, 121).is_err());
+    assert!(take(1, 122).is_ok());
+}
+
 #[test]
 fn a_burst_passes_exactly_also_at_an_odd_rate() {
     for limit in [1, 3, 7, 60, 100, 999] {

@@ -22,7 +22,7 @@ pub(super) struct Window {
 impl Window {
     /// A window of `span` nanoseconds, empty.
     pub(super) fn new(span: u64) -> Self {
-        Self { counts: [0; RING], newest: 0, total: 0, slot: span.div_ceil(SLOTS).max(1) }
+        Self { counts: [0; RING], newest: 0, total: 0, slot: slot_of(span) }
     }
 
     /// Takes `amount` of `limit`, or says how long until it could.
@@ -59,19 +59,19 @@ impl Window {
             self.add(to - from);
             return;
         }
-        // A taker whose clock reading was behind another's was counted in the newest slot of that time.
+        // A taker whose clock reading was behind another's was counted in the newest slot of that time, the one
+        // after: only these two, or strangers' units would be given away. What has left counts no more.
         let slot = at.as_nanos() / self.slot;
         let mut owed = from - to;
-        for slot in slot.max(self.oldest())..=self.newest {
+        if slot < self.oldest() {
+            return;
+        }
+        for slot in slot..=self.newest.min(slot + 1) {
             let count = &mut self.counts[place(slot)];
             let back = owed.min(*count);
             *count -= back;
             self.total -= back;
             owed -= back;
-            // Only the slot itself or, for such a taker, the one after: no stranger's units are given away.
-            if owed == 0 || slot > at.as_nanos() / self.slot {
-                return;
-            }
         }
     }
 
@@ -119,6 +119,11 @@ impl Window {
         }
         self.newest = current;
     }
+}
+
+/// The slot of a span of nanoseconds: whole microseconds, so that a keeper whose clock has no more counts alike.
+pub(super) fn slot_of(span: u64) -> u64 {
+    span.div_ceil(SLOTS).max(1).next_multiple_of(1_000)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a remainder of 61")]
