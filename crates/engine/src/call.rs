@@ -13,6 +13,7 @@ mod attempt;
 mod conversation;
 mod count;
 mod joined;
+mod limit;
 mod outgoing;
 mod permissions;
 mod plan;
@@ -81,6 +82,8 @@ pub(crate) struct Planned<'a> {
     least: policy::degrade::Level,
     /// What it gets, if that is less than it asks for.
     ration: Option<Ration>,
+    /// Where its limits stand.
+    limits: policy::limit::Standing,
 }
 
 impl Planned<'_> {
@@ -117,6 +120,7 @@ impl Engine {
         let shorter;
         let mut planned = plan::plan(admitted)?;
         tally.planned(&planned.plan.name, planned.admitted.who.key.as_ref());
+        self.limit(&mut planned, tally).await?;
         if let Some(ration) = Ration::of(&planned)? {
             shorter = ration.shorter(planned.admitted.parsed.inbound)?;
             if let Some(shorter) = &shorter {

@@ -17,7 +17,8 @@ use types::{Fault, UsageSource};
 use crate::Chains;
 use crate::call::{Target, Who};
 use crate::estimates::Estimates;
-use crate::overload::{Places, Standing};
+use crate::limits::Keeper;
+use crate::overload::{Overview, Places};
 use crate::pulse::Pulse;
 use crate::runs::Runs;
 use crate::snapshot::Snapshot;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     /// Chains that can be run by name.
     pub(crate) chains: ArcSwap<Chains>,
     pub(crate) in_flight: AtomicUsize,
+    /// The callers' rate limits.
+    pub(crate) limits: Keeper,
     /// Calls that have ended.
     pub(crate) pulse: Pulse,
     /// Told when the last call in flight has ended.
@@ -96,11 +99,11 @@ impl Engine {
     }
 
     /// Where overload control stands.
-    pub fn standing(&self) -> Standing {
+    pub fn overview(&self) -> Overview {
         let snapshot = self.snapshot();
         let mut places: Vec<Places> = snapshot.deployments().all().iter().map(|at| at.places()).collect();
         places.sort_by(|one, two| (&one.provider, &one.model).cmp(&(&two.provider, &two.model)));
-        Standing { places, ..snapshot.overload().standing() }
+        Overview { places, limited: self.0.limits.waiting(), ..snapshot.overload().overview() }
     }
 
     /// The names that `who` may give as a model.

@@ -11,6 +11,7 @@ mod estimates;
 mod gauges;
 mod health;
 mod ids;
+mod limits;
 mod line;
 mod overload;
 mod providers;
@@ -24,7 +25,8 @@ pub use call::{
 };
 pub use chains::{Chains, ChainsError, Offered};
 pub use engine::Engine;
-pub use overload::{Places, Standing};
+pub use overload::{Overview, Places};
 pub use policy::degrade::Level;
+pub use policy::limit::{Gauge, Standing};
 pub use runs::{NewRun, Run, Seen, stored_chain};
 pub use start::{StartError, Started};

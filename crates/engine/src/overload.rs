@@ -172,8 +172,8 @@ impl Overload {
     }
 
     /// Where everything stands, for people.
-    pub(crate) fn standing(&self) -> Standing {
-        Standing {
+    pub(crate) fn overview(&self) -> Overview {
+        Overview {
             level: self.level().as_str(),
             load: self.load.as_ref().map(|(_, monitor)| monitor.level().as_str()),
             memory: self.guard.as_ref().map(|guard| (guard.zone().as_str(), guard.percent())),
@@ -182,13 +182,14 @@ impl Overload {
             shed: self.shedder.as_ref().map_or(0, Shedder::shed),
             bulkheads: self.bulkheads.as_ref().map(Bulkheads::rows).unwrap_or_default(),
             places: Vec::new(),
+            limited: 0,
         }
     }
 }
 
 /// Where overload control stands.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct Overview {
     /// How well calls are served.
     pub level: &'static str,
     /// How much there is to do; `None`: not looked at.
@@ -205,6 +206,8 @@ pub struct Standing {
     pub bulkheads: Vec<Row>,
     /// The deployments, by provider and model.
     pub places: Vec<Places>,
+    /// Calls that wait for a rate limit.
+    pub limited: usize,
 }
 
 /// How many calls a deployment has.

@@ -26,6 +26,8 @@ pub(crate) struct Snapshot {
     deployments: Arc<Deployments>,
     retry_budget: Arc<retry::Budget>,
     overload: Arc<Overload>,
+    /// Whether anybody is limited.
+    limits: bool,
     metrics: telemetry::Metrics,
 }
 
@@ -92,6 +94,7 @@ impl Snapshot {
             deployments,
             retry_budget,
             overload,
+            limits: !config.limits.is_empty(),
             metrics,
             config,
         })
@@ -122,6 +125,11 @@ impl Snapshot {
     /// What all calls together may repeat.
     pub(crate) fn retry_budget(&self) -> &Arc<retry::Budget> {
         &self.retry_budget
+    }
+
+    /// Whether anybody's rate is limited.
+    pub(crate) const fn limits(&self) -> bool {
+        self.limits
     }
 
     /// What this process can take.

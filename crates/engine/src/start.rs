@@ -28,7 +28,8 @@ use crate::Engine;
 use crate::engine::Shared;
 use crate::estimates::Estimates;
 use crate::gauges::{self, Gauges};
-use crate::overload::Standing;
+use crate::limits::Keeper;
+use crate::overload::Overview;
 use crate::pulse::Pulse;
 use crate::runs::Runs;
 use crate::snapshot::Snapshot;
@@ -120,6 +121,7 @@ impl Engine {
             runs: Runs::default(),
             chains: ArcSwap::default(),
             in_flight: AtomicUsize::new(0),
+            limits: Keeper::new(),
             pulse: Pulse::default(),
             idle: Notify::new(),
             spool_full: AtomicBool::new(false),
@@ -191,7 +193,7 @@ impl Engine {
                 read = now;
                 overload.read(&load.read(&self.0.pulse, self.calls_in_flight(), memory, now), now);
             }
-            self.metrics().set_overload(&overloaded(&self.standing()));
+            self.metrics().set_overload(&overloaded(&self.overview()));
             let stats = self.0.spool.stats();
             self.metrics().set_spool(stats.bytes, stats.waiting);
             self.0.spool_full.store(self.0.spool.room() != Room::Disk, Ordering::Relaxed);
@@ -200,14 +202,14 @@ impl Engine {
 }
 
 /// What is shown of overload control.
-fn overloaded(standing: &Standing) -> telemetry::metrics::Overload {
+fn overloaded(overview: &Overview) -> telemetry::metrics::Overload {
     telemetry::metrics::Overload {
-        level: standing.level,
-        load: standing.load,
-        memory_percent: standing.memory.map(|(_, percent)| percent),
-        ceiling: standing.ceiling,
-        waiting: standing.places.iter().map(|places| places.waiting as u64).sum(),
-        shed: standing.shed,
+        level: overview.level,
+        load: overview.load,
+        memory_percent: overview.memory.map(|(_, percent)| percent),
+        ceiling: overview.ceiling,
+        waiting: overview.places.iter().map(|places| places.waiting as u64).sum(),
+        shed: overview.shed,
     }
 }
 

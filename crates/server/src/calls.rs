@@ -38,7 +38,7 @@ pub(crate) async fn answer(
     // The body went into the call, and is gone with it.
     drop(held);
     match answered {
-        Ok(answered) => coded(reply::answered(answered), coding).await,
+        Ok(answered) => coded(reply::answered(dialect, answered), coding).await,
         Err(refusal) => reply::refused(dialect, &refusal),
     }
 }

@@ -10,6 +10,7 @@ mod coded;
 mod connection;
 mod head;
 mod health;
+mod limits;
 mod listener;
 mod models;
 mod native;

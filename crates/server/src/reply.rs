@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::limits;
 use bytes::Bytes;
 use engine::{About, Answered, Level, Refusal, Relay};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
@@ -78,12 +79,12 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 const HEADERS: usize = 12;
 
 /// The response to a call that was answered.
-pub(crate) fn answered(answered: Answered) -> Response<ReplyBody> {
+pub(crate) fn answered(dialect: Dialect, answered: Answered) -> Response<ReplyBody> {
     match answered {
         Answered::Whole(whole) => {
             let mut headers = HeaderMap::with_capacity(HEADERS);
             headers.insert(CONTENT_TYPE, JSON);
-            tell(&mut headers, whole.about);
+            tell(&mut headers, dialect, whole.about);
             if let Some(cost) = whole.cost {
                 put(&mut headers, COST, cost.to_string());
             }
@@ -95,7 +96,7 @@ pub(crate) fn answered(answered: Answered) -> Response<ReplyBody> {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             // nginx in front of us would otherwise hold the events back.
             headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-            tell(&mut headers, relay.about.clone());
+            tell(&mut headers, dialect, relay.about.clone());
             response(headers, ReplyBody::Stream(relay))
         }
     }
@@ -109,7 +110,9 @@ fn response(headers: HeaderMap, body: ReplyBody) -> Response<ReplyBody> {
 
 /// The response to a call that was not answered.
 pub(crate) fn refused(dialect: Dialect, refusal: &Refusal) -> Response<ReplyBody> {
-    fault(dialect, &refusal.fault, Some(refusal.call))
+    let mut response = fault(dialect, &refusal.fault, Some(refusal.call));
+    limits::tell(response.headers_mut(), dialect, &refusal.limits);
+    response
 }
 
 /// A fault in a dialect's own shape.
@@ -134,7 +137,7 @@ pub(crate) fn fault(dialect: Dialect, fault: &Fault, call: Option<CallId>) -> Re
     response
 }
 
-fn tell(headers: &mut HeaderMap, about: About) {
+fn tell(headers: &mut HeaderMap, dialect: Dialect, about: About) {
     let call = named(about.call);
     headers.insert(REQUEST_ID, about.request_id.unwrap_or_else(|| call.clone()));
     headers.insert(CALL, call);
@@ -146,6 +149,9 @@ fn tell(headers: &mut HeaderMap, about: About) {
     }
     if about.simulated {
         headers.insert(SIMULATED, YES);
+    }
+    if let Some(standing) = &about.limits {
+        limits::tell(headers, dialect, standing);
     }
     if about.level != Level::Full {
         headers.insert(LEVEL, HeaderValue::from_static(about.level.as_str()));

@@ -59,6 +59,8 @@ codes! {
     QuotaExceeded = "WL3003",
     /// The process is stopping and takes no new work.
     Stopping = "WL3004",
+    /// A limit of the operator's.
+    LimitExceeded = "WL3005",
     // 4xxx: the provider
     /// The provider could not be reached.
     Unreachable = "WL4001",

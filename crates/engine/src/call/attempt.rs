@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use policy::attempt::{Event, Machine, Send, Step};
 use policy::degrade::Level;
-use policy::limit::Place as Spot;
+use policy::limit::{Place as Spot, Standing};
 use types::{Code, Dialect, Fault, Kind, Moment, Progress, Retry, UsageSource};
 use upstream::{Body, Exchange, clock};
 use wire::Seen;
@@ -65,7 +65,7 @@ impl Engine {
                             if stream { Event::Committed } else { Event::Completed }
                         }
                         Err(fault) => {
-                            tally.spent(trial.cost());
+                            tally.spent(&trial.settled());
                             Event::Failed(fault)
                         }
                     };
@@ -163,6 +163,7 @@ impl Engine {
             simulated: target.provider.is_simulated(),
             request_id: request_id(&exchange.headers).cloned(),
             dropped,
+            limits: (planned.limits != Standing::default()).then(|| Box::new(planned.limits)),
             level: planned.ration.map_or(Level::Full, |ration| ration.level),
         };
         if parsed.peek.stream {

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use config::{Config, Resolved, Route};
 use policy::degrade::Level;
 use policy::hedge::{self, Hedger};
+use policy::limit::Standing;
 use policy::{Timeouts, attempt, retry};
 use types::{Code, Fault, Kind, Money, Price, Usage};
 use upstream::{Provider, clock};
@@ -126,7 +127,18 @@ pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
     let preferred =
         plan.pool.as_ref().and_then(|pool| pool.choose(expected.0 + expected.1, admitted.parsed.began));
     let (within, least, ration) = (None, Level::Full, None);
-    Ok(Planned { admitted, plan, retry, deadline, within, preferred, expected, least, ration })
+    Ok(Planned {
+        admitted,
+        plan,
+        retry,
+        deadline,
+        within,
+        preferred,
+        expected,
+        least,
+        ration,
+        limits: Standing::default(),
+    })
 }
 
 /// The plan for a model name: a known one, or one made now.

@@ -71,9 +71,9 @@ impl Engine {
         if let Some(fault) = &outcome.fell {
             machine.fell(loser.send.attempt, fault);
         }
-        let cost = loser.beaten();
-        tally.spent(cost);
-        may.settle_backup(cost);
+        let settled = loser.beaten();
+        tally.spent(&settled);
+        may.settle_backup(settled.cost);
         (winner, outcome.result)
     }
 

@@ -159,6 +159,12 @@ impl Record {
         self.settle(outcome, fault).unwrap_or_default()
     }
 
+    /// Nobody waits for its end any more.
+    pub(super) fn dropped(mut self) -> Settled {
+        let why = self.engine.why_dropped();
+        self.settle(why, None).unwrap_or_default()
+    }
+
     /// The attempt failed before the caller saw anything of it.
     pub(super) fn fail(mut self, fault: &Fault) -> Settled {
         if let Some(row) = &mut self.row {

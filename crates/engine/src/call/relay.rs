@@ -17,12 +17,11 @@ use http_body::Frame;
 use policy::attempt::Send;
 use tokio::time::{Instant, Sleep};
 use types::ledger::Outcome;
-use types::{Code, Dialect, Fault, Kind, Moment, Money, Progress, UsageSource};
+use types::{Code, Dialect, Fault, Kind, Moment, Progress, UsageSource};
 use upstream::{Body, clock};
 use wire::Seen;
 
 use crate::Engine;
-use crate::call::About;
 use crate::call::attempt::Started;
 use crate::call::conversation::Asked;
 use crate::call::joined::Joined;
@@ -30,6 +29,7 @@ use crate::call::record::Record;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
 use crate::call::watch::Watch;
+use crate::call::{About, Settled};
 
 /// Bytes that may wait to be passed on before the rest of the stream is read.
 const MAX_JOINED: usize = 64 << 10;
@@ -55,7 +55,7 @@ pub struct Relay {
     /// What is kept of the call with its answer, if it is kept.
     asked: Option<(Engine, Asked)>,
     /// How the stream ended, if it did before the tally came.
-    ended: Option<(Outcome, Option<Fault>, Option<Money>)>,
+    ended: Option<(Outcome, Option<Fault>, Settled)>,
     idle: Duration,
     total_by: Moment,
     sent_at: Moment,
@@ -160,7 +160,7 @@ impl Relay {
             None => self.watch.complete(),
         }
         let settled = record.end(outcome, fault);
-        self.ended = Some((outcome, fault.cloned(), settled.cost));
+        self.ended = Some((outcome, fault.cloned(), settled));
         self.tell();
     }
 
@@ -186,10 +186,10 @@ impl Relay {
 
     fn tell(&mut self) {
         if self.tally.is_some()
-            && let Some((outcome, fault, cost)) = self.ended.take()
+            && let Some((outcome, fault, settled)) = self.ended.take()
             && let Some(mut tally) = self.tally.take()
         {
-            tally.spent(cost);
+            tally.spent(&settled);
             tally.end(outcome, fault.as_ref());
         }
     }
@@ -254,6 +254,10 @@ impl Drop for Relay {
         // own drop knows which of the two it was.
         if let Some(mut record) = self.record.take() {
             self.account(&mut record);
+            let settled = record.dropped();
+            if let Some(tally) = &mut self.tally {
+                tally.spent(&settled);
+            }
         }
     }
 }

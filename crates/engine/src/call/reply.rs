@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 use policy::degrade::Level;
+use policy::limit::Standing;
 use types::{CallId, Dialect, Fault, Money, TraceId};
 
 use crate::call::{Head, Relay, Settled};
@@ -66,6 +67,8 @@ pub struct About {
     pub dropped: Vec<String>,
     /// How well it was served.
     pub level: Level,
+    /// Where the caller's limits stand; `None`: it has none.
+    pub limits: Option<Box<Standing>>,
 }
 
 /// A call that was not answered.
@@ -79,6 +82,8 @@ pub struct Refusal {
     pub attempts: u16,
     /// What they cost; `None`: unknown.
     pub cost: Option<Money>,
+    /// Where the caller's limits stand.
+    pub limits: Standing,
     /// Why.
     pub fault: Fault,
 }

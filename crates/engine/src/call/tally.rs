@@ -3,8 +3,10 @@
 //! Like a [`Record`](super::record::Record) it ends by being dropped where nobody ended it before.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use policy::bulkhead::Pass;
+use policy::limit::{Signal, Standing};
 use telemetry::log::CallEnd;
 use telemetry::metrics::InFlight as Gauge;
 use telemetry::trace::{CallSpan, Context};
@@ -12,7 +14,8 @@ use types::ledger::Outcome;
 use types::{Blame, CallId, Dialect, Fault, Moment, Money, Timestamp, TraceId};
 use upstream::clock;
 
-use crate::call::{Inbound, Refusal};
+use crate::call::{Inbound, Refusal, Settled};
+use crate::limits::Grant;
 use crate::{Engine, ids};
 
 /// A call that is going on.
@@ -31,6 +34,12 @@ pub(crate) struct Tally {
     told: bool,
     /// The compartment that it is in.
     pass: Option<Pass>,
+    /// What it took of its limits.
+    grant: Option<Grant>,
+    limits: Standing,
+    /// Tokens of all attempts that were settled, and the time to the last one's content.
+    tokens: u64,
+    content: Option<Duration>,
     _gauge: Gauge,
 }
 
@@ -51,6 +60,10 @@ impl Tally {
             cost: Some(Money::ZERO),
             told: false,
             pass: None,
+            grant: None,
+            limits: Standing::default(),
+            tokens: 0,
+            content: None,
             _gauge: engine.metrics().call_started(),
             engine: engine.clone(),
         }
@@ -84,9 +97,22 @@ impl Tally {
         self.attempts += 1;
     }
 
-    /// What an attempt cost; unknown once makes the whole unknown.
-    pub(super) fn spent(&mut self, cost: Option<Money>) {
-        self.cost = self.cost.and_then(|sum| Some(sum + cost?));
+    /// The call has taken this of its limits.
+    pub(super) fn granted(&mut self, grant: Grant) {
+        self.limits = grant.standing();
+        self.grant = Some(grant);
+    }
+
+    /// A limit did not let it pass.
+    pub(super) fn denied(&mut self, standing: Standing) {
+        self.limits = standing;
+    }
+
+    /// What an attempt came to; a cost that is unknown once makes the whole unknown.
+    pub(super) fn spent(&mut self, settled: &Settled) {
+        self.cost = self.cost.and_then(|sum| Some(sum + settled.cost?));
+        self.tokens += settled.usage.total();
+        self.content = settled.timing.first_token.or(settled.timing.total);
     }
 
     /// What all attempts so far cost together.
@@ -107,12 +133,14 @@ impl Tally {
             trace: self.context.trace,
             attempts: self.attempts,
             cost: self.cost,
+            limits: self.limits,
             fault,
         }
     }
 
     fn tell(&mut self, outcome: Outcome, fault: Option<&Fault>) {
         self.told = true;
+        self.settle_limits(fault);
         let asked = self.asked.as_deref().unwrap_or_default();
         let duration = clock::now() - self.began;
         let failed = fault.is_some_and(|fault| fault.blame != Blame::Caller);
@@ -144,6 +172,26 @@ impl Tally {
                 fault: fault.map(|fault| (fault.kind, fault.code)),
                 attempts: &[],
             });
+        }
+    }
+}
+
+impl Tally {
+    /// Gives back what the call took of its limits and did not use. One that was cut off by its caller and
+    /// of which nothing is known stays charged as estimated.
+    fn settle_limits(&mut self, fault: Option<&Fault>) {
+        let Some(grant) = self.grant.take() else { return };
+        let now = clock::now();
+        let signal = match (fault, self.content) {
+            (Some(fault), _) if fault.blame == Blame::Caller => Signal::None,
+            (Some(_), _) => Signal::Failed,
+            (None, Some(content)) => Signal::Answered(content),
+            (None, None) => Signal::None,
+        };
+        if self.attempts == 0 {
+            grant.cancel(now);
+        } else if fault.is_some() || self.tokens > 0 {
+            grant.settle(self.tokens, signal, now);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use policy::attempt::{Role, Send};
 use types::ledger::Outcome;
-use types::{Code, Fault, Kind, Money};
+use types::{Code, Fault, Kind};
 
 use crate::Engine;
 use crate::call::attempt::Got;
@@ -85,7 +85,7 @@ impl Trial {
     }
 
     /// Another attempt of the same call was quicker. What it has cost until now is accounted for.
-    pub(super) fn beaten(mut self) -> Option<Money> {
+    pub(super) fn beaten(mut self) -> Settled {
         if let State::Running(record, watch) =
             std::mem::replace(&mut self.state, State::Settled(Settled::default()))
         {
@@ -95,14 +95,14 @@ impl Trial {
                 .with_provider(&*self.target.provider.name);
             self.state = State::Settled(record.end(Outcome::HungUp, Some(&fault)));
         }
-        self.cost()
+        self.settled()
     }
 
-    /// What it has cost, once it is settled.
-    pub(super) fn cost(&self) -> Option<Money> {
+    /// What it came to, once it is settled.
+    pub(super) fn settled(&self) -> Settled {
         match &self.state {
-            State::Running(..) => None,
-            State::Settled(settled) => settled.cost,
+            State::Running(..) => Settled::default(),
+            State::Settled(settled) => *settled,
         }
     }
 
@@ -121,7 +121,7 @@ impl Trial {
             Got::Whole(body, about) => {
                 let settled = record.end(Outcome::Complete, None);
                 watch.whole(settled.usage.output);
-                tally.spent(settled.cost);
+                tally.spent(&settled);
                 Answered::Whole(Whole { body, about, settled, cost: tally.cost() })
             }
             Got::Stream(started) => {

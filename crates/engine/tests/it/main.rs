@@ -7,6 +7,8 @@ mod counting;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod overload;
 #[cfg(test)]
 mod providers;

@@ -27,7 +27,7 @@ fn from(tenant: &str, mut call: Inbound) -> Inbound {
 
 /// Until `waiting` calls wait for a place.
 async fn until_waiting(house: &House, waiting: usize) {
-    while house.engine().standing().places.iter().map(|places| places.waiting).sum::<usize>() != waiting {
+    while house.engine().overview().places.iter().map(|places| places.waiting).sum::<usize>() != waiting {
         tokio::task::yield_now().await;
     }
 }
@@ -62,7 +62,7 @@ async fn who_finds_no_place_waits_and_the_more_important_go_first() {
         done.unwrap();
     }
     assert_eq!(*order.lock().unwrap(), [Priority::Normal, Priority::Critical, Priority::Low]);
-    assert_eq!(house.engine().standing().places[0].running, 0);
+    assert_eq!(house.engine().overview().places[0].running, 0);
 }
 
 #[tokio::test]
@@ -159,12 +159,12 @@ async fn a_full_compartment_refuses_its_own_and_nobody_else() {
     let fault = &refusal.fault;
     assert_eq!((fault.kind, fault.code, fault.blame), (Kind::RateLimit, Code::RateLimited, Blame::Caller));
     whole(house.engine().call(from("other", chat("one/m", false))).await.unwrap());
-    let rows = house.engine().standing().bulkheads;
+    let rows = house.engine().overview().bulkheads;
     let row = rows.iter().find(|row| &*row.name == "acme").unwrap();
     assert_eq!((row.size, row.running, row.refused), (1, 1, 1));
     gate.open();
     whole(held.await.unwrap().unwrap());
-    assert!(house.engine().standing().bulkheads.iter().all(|row| row.running == 0));
+    assert!(house.engine().overview().bulkheads.iter().all(|row| row.running == 0));
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn no_more_calls_run_than_the_process_can_take() {
 
 /// Until the first reading of the memory.
 async fn until_tight(house: &House) {
-    while house.engine().standing().memory.is_none_or(|(_, percent)| percent == 0) {
+    while house.engine().overview().memory.is_none_or(|(_, percent)| percent == 0) {
         tokio::task::yield_now().await;
     }
 }
@@ -215,5 +215,5 @@ async fn a_load_level_shortens_calls_and_their_answers() {
     whole(house.engine().call(chat("one/m", false)).await.unwrap());
     let sent = String::from_utf8(vendor.request().await.body.to_vec()).unwrap();
     assert!(sent.ends_with(r#""odd":1.0e400,"max_tokens":9}"#), "{sent}");
-    assert_eq!(house.engine().standing().ceiling, 10_000, "until the first change of the level");
+    assert_eq!(house.engine().overview().ceiling, 10_000, "until the first change of the level");
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use engine::{Engine, Standing};
+use engine::{Engine, Overview};
 use http::HeaderMap;
 use serde_json::{Value, json};
 
@@ -11,7 +11,8 @@ use super::{Failed, admin};
 /// `GET /api/v1/limits`.
 pub(super) async fn show(State(engine): State<Engine>, headers: HeaderMap) -> Result<Json<Value>, Failed> {
     admin(&engine, &headers)?;
-    let Standing { level, load, memory, ceiling, lowest, shed, bulkheads, places } = engine.standing();
+    let Overview { level, load, memory, ceiling, lowest, shed, bulkheads, places, limited } =
+        engine.overview();
     let bulkheads: Vec<_> = bulkheads
         .iter()
         .map(|row| {
@@ -38,5 +39,6 @@ pub(super) async fn show(State(engine): State<Engine>, headers: HeaderMap) -> Re
         "shed": { "calls": shed, "lowest_taken": lowest },
         "bulkheads": bulkheads,
         "places": places,
+        "waiting_for_limits": limited,
     })))
 }

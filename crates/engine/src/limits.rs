@@ -1,0 +1,147 @@
+//! Rate limits, taken and given back: the keeper, what a call took of it, and the lines of those who wait.
+//!
+//! All tiers that count a call are taken together or not at all. What a call really used is settled when it
+//! ends; one of which nothing is known stays taken as estimated.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use policy::limit::{Denial, Limits, Place, Reservation, Rules, Shares, Signal, Standing, Take, Tier};
+use types::{Moment, Priority};
+use upstream::clock;
+
+use crate::ids;
+use crate::line::{Gate, InVain, Line};
+
+/// Names that have state, over all tiers.
+const NAMES: usize = 100_000;
+
+/// The keeper of this process's limits.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    limits: Arc<Limits>,
+    /// Who waits, by the limit that refused them first. One without anybody is forgotten.
+    lines: Mutex<HashMap<u64, Arc<Line<Limited>>>>,
+}
+
+/// What a call took.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    /// Gone once it is settled or given back.
+    held: Option<Reservation>,
+    standing: Standing,
+}
+
+/// What a call asks for, free of borrows: it may have to wait.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) claims: Vec<(Rules, Arc<str>)>,
+    pub(crate) tokens: u64,
+    pub(crate) priority: Priority,
+    pub(crate) shares: Shares,
+}
+
+/// The gate before which calls wait for a limit.
+#[derive(Debug)]
+struct Limited(Arc<Limits>);
+
+/// A grant on its way to who waited for it: one that does not arrive is given back.
+#[derive(Debug)]
+struct Carried(Option<Grant>);
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        if let Some(grant) = self.0.take() {
+            grant.cancel(clock::now());
+        }
+    }
+}
+
+impl Gate for Limited {
+    type Ask = Arc<Ask>;
+    type Grant = Carried;
+
+    async fn take(&self, ask: &Arc<Ask>) -> Result<Carried, Option<Duration>> {
+        let taken = take(&self.0, &ask.take(clock::now()));
+        taken.map(|grant| Carried(Some(grant))).map_err(|denial| Some(denial.retry_after))
+    }
+}
+
+fn take(limits: &Limits, take: &Take<'_>) -> Result<Grant, Denial> {
+    let held = limits.take(take)?;
+    Ok(Grant { standing: held.standing(), held: Some(held) })
+}
+
+impl Keeper {
+    pub(crate) fn new() -> Self {
+        Self { limits: Arc::new(Limits::new(NAMES, ids::seed())), lines: Mutex::default() }
+    }
+
+    /// Takes of every claim or of none. Who comes while others wait for the same is not let pass before them:
+    /// what they wait for is not there.
+    pub(crate) fn take(&self, take: &Take<'_>) -> Result<Grant, Denial> {
+        self::take(&self.limits, take)
+    }
+
+    /// Waits for it, in the line of the limit that refused. `most` calls wait at once, over all lines.
+    pub(crate) async fn wait(
+        &self,
+        ask: Ask,
+        denial: &Denial,
+        place: Place,
+        queue: policy::limit::QueueSettings,
+    ) -> Result<Grant, InVain> {
+        let Some(name) = ask.name(denial.tier) else { return Err(InVain) };
+        let key = ids::hash(denial.tier.as_str().bytes().chain(*b"/").chain(name.bytes()));
+        let line = {
+            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.retain(|_, line| Arc::strong_count(line) > 1 || line.waiting() > 0);
+            if lines.values().map(|line| line.waiting()).sum::<usize>() >= queue.capacity {
+                return Err(InVain);
+            }
+            let new = || Arc::new(Line::new(Limited(Arc::clone(&self.limits)), queue));
+            Arc::clone(lines.entry(key).or_insert_with(new))
+        };
+        let mut carried = line.wait(Arc::new(ask), place).await?;
+        carried.0.take().ok_or(InVain)
+    }
+
+    /// Calls that wait for a limit.
+    pub(crate) fn waiting(&self) -> usize {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.values().map(|line| line.waiting()).sum()
+    }
+}
+
+impl Ask {
+    fn take(&self, now: Moment) -> Take<'_> {
+        let take = Take::new(self.tokens, self.priority, now).with_shares(self.shares);
+        self.claims.iter().fold(take, |take, (rules, name)| take.with(rules, name))
+    }
+
+    fn name(&self, tier: Tier) -> Option<&str> {
+        self.claims.iter().find(|(rules, _)| rules.tier == tier).map(|(_, name)| &**name)
+    }
+}
+
+impl Grant {
+    /// Where the limits stood right after.
+    pub(crate) const fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// The call is over and has used `tokens`.
+    pub(crate) fn settle(mut self, tokens: u64, signal: Signal, now: Moment) {
+        if let Some(held) = self.held.take() {
+            held.settle(tokens, signal, now);
+        }
+    }
+
+    /// Nothing was sent.
+    pub(crate) fn cancel(mut self, now: Moment) {
+        if let Some(held) = self.held.take() {
+            held.cancel(now);
+        }
+    }
+}
