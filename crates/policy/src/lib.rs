@@ -1,7 +1,7 @@
-//! Decisions about one call: how long it may take, when it is tried again, where it goes next.
+//! Decisions: how long a call may take, when it is tried again, where it goes next, whether it is taken at all.
 //!
 //! Pure: no clock, no sockets, no thread-local randomness. The driver in `engine` brings `now` and a seed,
-//! and does what the machine says. Limits, budgets, breakers and balance will live beside what is here.
+//! and does what the machines say.
 
 pub mod analysis;
 pub mod attempt;
