@@ -20,6 +20,8 @@ mod kills;
 #[cfg(test)]
 mod large;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod passing;
 #[cfg(test)]
 mod refusals;
