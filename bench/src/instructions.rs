@@ -1,7 +1,7 @@
 //! Instructions per operation, counted by valgrind's callgrind on this same program: exact, and the same on a
 //! busy machine. Leaves the operations to `hot`.
 
-use std::{path::Path, process::Stdio};
+use std::{collections::HashSet, path::Path, process::Stdio};
 
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
@@ -47,11 +47,25 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     report.publish()
 }
 
+/// Allocations of this program with these arguments: calls of the allocator's functions.
+///
+/// # Errors
+/// When valgrind is missing, or it or the program fails.
+pub(crate) async fn allocations(arguments: &[&str], directory: &Path) -> Result<u64> {
+    Ok(allocated(&profile(arguments, directory).await?))
+}
+
 /// Instructions of this program with these arguments.
 ///
 /// # Errors
 /// When valgrind is missing, or it or the program fails.
 pub(crate) async fn count(arguments: &[&str], directory: &Path) -> Result<u64> {
+    let text = profile(arguments, directory).await?;
+    total(&text).context("callgrind gave no total")
+}
+
+/// Callgrind's own file of this program with these arguments.
+async fn profile(arguments: &[&str], directory: &Path) -> Result<String> {
     let out = directory.join("callgrind.out");
     let output = Command::new("valgrind")
         .arg("--tool=callgrind")
@@ -67,8 +81,7 @@ pub(crate) async fn count(arguments: &[&str], directory: &Path) -> Result<u64> {
     if !output.status.success() {
         bail!("valgrind failed ({}): {}", output.status, said.trim());
     }
-    let text = std::fs::read_to_string(&out).context("callgrind wrote nothing")?;
-    total(&text).with_context(|| format!("callgrind gave no total: {}", said.trim()))
+    std::fs::read_to_string(&out).context("callgrind wrote nothing")
 }
 
 /// The instructions of the whole program, from callgrind's own file.
@@ -76,8 +89,38 @@ fn total(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("totals: "))?.trim().parse().ok()
 }
 
+/// How often the allocator was called, from callgrind's own file. A name stands there with its number once,
+/// and then the number alone.
+fn allocated(text: &str) -> u64 {
+    const ENTRIES: [&str; 4] = ["mi_malloc", "mi_zalloc", "mi_realloc", "mi_calloc"];
+    let (mut allocators, mut called, mut calls) = (HashSet::new(), "", 0);
+    for line in text.lines() {
+        let name = line.strip_prefix("cfn=").or_else(|| line.strip_prefix("fn="));
+        if let Some((number, name)) = name.and_then(|name| name.split_once(' '))
+            && ENTRIES.iter().any(|entry| name.starts_with(entry))
+        {
+            allocators.insert(number);
+        }
+        if let Some(name) = line.strip_prefix("cfn=") {
+            called = name.split(' ').next().unwrap_or_default();
+        }
+        if let Some(count) = line.strip_prefix("calls=")
+            && allocators.contains(called)
+        {
+            calls += count.split(' ').next().and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
+        }
+    }
+    calls
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn calls_of_the_allocator_are_counted() {
+        let text = "fn=(1) main\ncfn=(2) mi_malloc_aligned\ncalls=3 0\n1 9\ncfn=(4) other\ncalls=8 0\n1 1\nfn=(7) b\ncfn=(2)\ncalls=2 0\n";
+        assert_eq!(super::allocated(text), 5);
+    }
+
     #[test]
     fn the_total_is_found() {
         assert_eq!(super::total("events: Ir\nfn=(1)\n0 7\ntotals: 123456\n"), Some(123_456));

@@ -10,6 +10,7 @@ mod chains;
 mod child;
 mod dialects;
 mod engine;
+mod guards;
 mod hot;
 mod http1;
 mod instructions;
@@ -47,6 +48,11 @@ enum Command {
     Instructions(instructions::Options),
     /// Count what translations between dialects cost: bench/results/dialects.json.
     Dialects(dialects::Options),
+    /// Time and count what staying up costs a call: bench/results/guards.json.
+    Guards(guards::Options),
+    /// Do one round of it; what `guards` counts.
+    #[command(hide = true)]
+    GuardsRound(guards::Round),
     /// Do one translation; what `dialects` counts.
     #[command(hide = true)]
     Translation(dialects::Round),
@@ -84,6 +90,8 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Instructions(options) => instructions::run(&options).await,
         Command::Dialects(options) => dialects::run(&options).await,
         Command::Translation(options) => dialects::round(&options),
+        Command::Guards(options) => guards::run(&options).await,
+        Command::GuardsRound(options) => guards::round(&options),
         Command::Hot(options) => hot::run(&options),
     }
 }
