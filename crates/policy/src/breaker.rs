@@ -17,8 +17,7 @@ mod ring;
 mod sample;
 mod settings;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use types::Moment;
 
@@ -28,6 +27,9 @@ use recovery::{Answer, Phase, Recovery, ramped};
 use ring::Ring;
 pub use sample::Sample;
 pub use settings::{Judge, Settings};
+
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// No call now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -343,6 +345,8 @@ pub const fn panic_mode(open: usize, pool: usize) -> bool {
     pool >= POOL && open > pool / 2
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod races;
+#[cfg(all(test, not(loom)))]
 #[expect(clippy::cast_precision_loss, reason = "figures of simulations")]
 mod tests;

@@ -20,6 +20,7 @@ pub mod memory;
 mod number;
 pub mod retry;
 pub mod shed;
+mod sync;
 pub mod timeouts;
 mod window;
 

@@ -1,10 +1,9 @@
 //! What the last ten seconds of one deployment brought, in one word a second.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use types::Moment;
 
 use crate::breaker::Sample;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 const SLOTS: usize = 16;
 /// Seconds that are summed.
@@ -26,8 +25,8 @@ pub(super) struct Sums {
 pub(super) struct Ring([AtomicU64; SLOTS]);
 
 impl Ring {
-    pub(super) const fn new() -> Self {
-        Self([const { AtomicU64::new(0) }; SLOTS])
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
     pub(super) fn add(&self, now: Moment, sample: Sample) {
