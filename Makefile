@@ -16,7 +16,7 @@ help: ## this list
 run: ## answer the example chain with a real small model (TOPIC="tidal power")
 	@scripts/run
 
-test: ## every test, against a real model and the vendors' own SDKs
+test: ## every test, against a real model, a real Redis and the vendors' own SDKs
 	@scripts/test
 
 check: ## format, lints, the map of the house, licences, a short fuzz: what CI runs before the tests
@@ -26,7 +26,7 @@ bench: ## proxy, chains, instruction counts and translations into bench/results 
 	@scripts/bench
 
 setup: ## install everything that any of the commands needs
-	@scripts/setup build tools model sdk bench
+	@scripts/setup build tools model sdk services bench
 
 fmt: ## format the code
 	@cargo fmt --all

@@ -11,6 +11,7 @@ pub mod drain;
 mod error;
 pub mod journal;
 pub mod ledger;
+pub mod limits;
 mod memory;
 mod record;
 pub mod responses;

@@ -1,6 +1,9 @@
 //! What tests are built with: the scripted vendor and the fault wall, which live in `wall` because the program
-//! uses them too (`windlass certify`). Tests take them from here.
+//! uses them too (`windlass certify`). Tests take them from here. And real services, started for one test.
 
+mod redis;
+
+pub use redis::{Cable, Redis};
 pub use wall::{
     Answer, Closed, Fault, Framing, Gate, Request, Script, Vendor, Visits, Wall, Way, anthropic, openai,
 };

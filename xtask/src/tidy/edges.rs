@@ -22,7 +22,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("models", &["types"]),
     ("telemetry", &["types"]),
     ("upstream", &["types", "wire", "models"]),
-    ("store", &["types", "chain", "learn"]),
+    ("store", &["types", "policy", "chain", "learn"]),
     (
         "engine",
         &[

@@ -51,7 +51,7 @@ pub(crate) static LIMITS: Section = Section {
             "replicas",
             Is::Integer(1, 10_000),
             "1",
-            "How many replicas there are: while Redis is away, each goes on with its share, so that together they stay \
+            "How many replicas there are: without Redis, and while it is away, each goes on with its share, so that together they stay \
              within the limits.",
         ),
     ],

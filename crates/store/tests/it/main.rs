@@ -1,4 +1,4 @@
-//! The crate from outside: spool, drain, ledger and journal on real files.
+//! The crate from outside: spool, drain, ledger and journal on real files, limits in a real Redis.
 
 #[cfg(test)]
 mod drain;
@@ -8,6 +8,10 @@ mod journal;
 mod kill;
 #[cfg(test)]
 mod ledger;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod limits_away;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
