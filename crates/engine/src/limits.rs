@@ -7,20 +7,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use policy::limit::{Denial, Limits, Place, Reservation, Rules, Shares, Signal, Standing, Take, Tier};
+use policy::limit::{Denial, Place, Rules, Shares, Signal, Standing, Take, Tier};
+use store::limits::{Held, Shared};
 use types::{Moment, Priority};
 use upstream::clock;
 
 use crate::ids;
 use crate::line::{Gate, InVain, Line};
 
-/// Names that have state, over all tiers.
-const NAMES: usize = 100_000;
-
-/// The keeper of this process's limits.
+/// The keeper of limits: this process's own, or those that replicas share.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    limits: Arc<Limits>,
+    limits: Shared,
     /// Who waits, by the limit that refused them first. One without anybody is forgotten.
     lines: Mutex<HashMap<u64, Arc<Line<Limited>>>>,
 }
@@ -29,7 +27,7 @@ pub(crate) struct Keeper {
 #[derive(Debug)]
 pub(crate) struct Grant {
     /// Gone once it is settled or given back.
-    held: Option<Reservation>,
+    held: Option<Held>,
     standing: Standing,
 }
 
@@ -44,7 +42,7 @@ pub(crate) struct Ask {
 
 /// The gate before which calls wait for a limit.
 #[derive(Debug)]
-struct Limited(Arc<Limits>);
+struct Limited(Shared);
 
 /// A grant on its way to who waited for it: one that does not arrive is given back.
 #[derive(Debug)]
@@ -63,25 +61,30 @@ impl Gate for Limited {
     type Grant = Carried;
 
     async fn take(&self, ask: &Arc<Ask>) -> Result<Carried, Option<Duration>> {
-        let taken = take(&self.0, &ask.take(clock::now()));
+        let taken = take(&self.0, &ask.take(clock::now())).await;
         taken.map(|grant| Carried(Some(grant))).map_err(|denial| Some(denial.retry_after))
     }
 }
 
-fn take(limits: &Limits, take: &Take<'_>) -> Result<Grant, Denial> {
-    let held = limits.take(take)?;
+async fn take(limits: &Shared, take: &Take<'_>) -> Result<Grant, Denial> {
+    let held = limits.take(take).await?;
     Ok(Grant { standing: held.standing(), held: Some(held) })
 }
 
 impl Keeper {
-    pub(crate) fn new() -> Self {
-        Self { limits: Arc::new(Limits::new(NAMES, ids::seed())), lines: Mutex::default() }
+    pub(crate) fn new(limits: Shared) -> Self {
+        Self { limits, lines: Mutex::default() }
+    }
+
+    /// Who counts.
+    pub(crate) const fn shared(&self) -> &Shared {
+        &self.limits
     }
 
     /// Takes of every claim or of none. Who comes while others wait for the same is not let pass before them:
     /// what they wait for is not there.
-    pub(crate) fn take(&self, take: &Take<'_>) -> Result<Grant, Denial> {
-        self::take(&self.limits, take)
+    pub(crate) async fn take(&self, take: &Take<'_>) -> Result<Grant, Denial> {
+        self::take(&self.limits, take).await
     }
 
     /// Waits for it, in the line of the limit that refused. `most` calls wait at once, over all lines.
@@ -100,7 +103,7 @@ impl Keeper {
             if lines.values().map(|line| line.waiting()).sum::<usize>() >= queue.capacity {
                 return Err(InVain);
             }
-            let new = || Arc::new(Line::new(Limited(Arc::clone(&self.limits)), queue));
+            let new = || Arc::new(Line::new(Limited(self.limits.clone()), queue));
             Arc::clone(lines.entry(key).or_insert_with(new))
         };
         let mut carried = line.wait(Arc::new(ask), place).await?;

@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use config::{Config, Database};
 use rand::RngExt as _;
 use store::drain::{DrainOptions, Drained};
+use store::limits::{self, RedisLimits, Shared};
 use store::spool::{Recovery, Room, SpoolOptions};
 use store::sqlite::SqliteOptions;
 use store::{Drain, Journal, Ledger, Memory, Spool, SpoolError, Sqlite};
@@ -25,7 +26,7 @@ use types::Fault;
 use upstream::clock;
 
 use crate::Engine;
-use crate::engine::Shared;
+use crate::engine;
 use crate::estimates::Estimates;
 use crate::gauges::{self, Gauges};
 use crate::limits::Keeper;
@@ -41,6 +42,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// How long the trace collector may take for the last spans.
 const LAST_SPANS: Duration = Duration::from_secs(3);
+/// Names whose rate limits have state, over all tiers.
+const NAMES: usize = 100_000;
 /// The version that traces and metrics tell.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -64,6 +67,9 @@ pub enum StartError {
     /// A provider.
     #[error("{0}")]
     Provider(Fault),
+    /// Redis.
+    #[error("storage.redis cannot be used: {0}")]
+    Redis(#[from] store::limits::NoAddress),
     /// Traces.
     #[error(transparent)]
     Telemetry(#[from] trace::StartError),
@@ -100,12 +106,13 @@ impl Engine {
             sample: config.telemetry.sample,
         };
         let exporter = Exporter::start(&traces, VERSION, &metrics)?;
+        let shared = limits(&config)?;
         let config = Arc::new(config);
         let snapshot = Snapshot::new(config, metrics.clone(), &tasks, None).map_err(StartError::Provider)?;
         let (estimates, learner) = Estimates::new();
         let estimates = Arc::new(estimates);
         let (stopping, stopped) = watch::channel(false);
-        let engine = Self(Arc::new(Shared {
+        let engine = Self(Arc::new(engine::Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             metrics,
             exporter,
@@ -121,7 +128,7 @@ impl Engine {
             runs: Runs::default(),
             chains: ArcSwap::default(),
             in_flight: AtomicUsize::new(0),
-            limits: Keeper::new(),
+            limits: Keeper::new(shared),
             pulse: Pulse::default(),
             idle: Notify::new(),
             spool_full: AtomicBool::new(false),
@@ -144,6 +151,7 @@ impl Engine {
         let large = config.telemetry.large_call_tokens;
         let after = Snapshot::new(Arc::new(config), self.metrics().clone(), &self.0.tasks, Some(&before))?;
         self.metrics().set_large_call_tokens(large);
+        self.0.limits.shared().set_replicas(after.config().limits.replicas);
         self.0.snapshot.store(Arc::new(after));
         let now = self.snapshot();
         for gone in before.providers().filter(|provider| !now.has(provider)) {
@@ -201,6 +209,22 @@ impl Engine {
     }
 }
 
+/// The keeper of rate limits: in Redis, if there is one, else in this process.
+fn limits(config: &Config) -> Result<Shared, StartError> {
+    let redis = match &config.storage.redis {
+        Some(address) => {
+            let settings = limits::Settings::new(address.expose(), config.storage.redis_timeout);
+            let (redis, tend) = RedisLimits::new(settings)?;
+            // Not among the tasks that stopping waits for: it ends with the last of what it settles.
+            tokio::spawn(tend);
+            Some(redis)
+        }
+        None => None,
+    };
+    let local = policy::limit::Limits::new(NAMES, crate::ids::seed());
+    Ok(Shared::new(redis, local, config.limits.replicas))
+}
+
 /// What is shown of overload control.
 fn overloaded(overview: &Overview) -> telemetry::metrics::Overload {
     telemetry::metrics::Overload {
@@ -224,6 +248,9 @@ impl Started {
         connections.await;
         for provider in engine.snapshot().providers() {
             provider.stop().await;
+        }
+        if let Some(redis) = engine.0.limits.shared().redis() {
+            redis.flush().await;
         }
         engine.0.tasks.close();
         let drained = draining.await.unwrap_or_default();

@@ -345,8 +345,10 @@ pub const fn panic_mode(open: usize, pool: usize) -> bool {
     pool >= POOL && open > pool / 2
 }
 
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod races;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 #[expect(clippy::cast_precision_loss, reason = "figures of simulations")]
 mod tests;

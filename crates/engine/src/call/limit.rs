@@ -81,7 +81,7 @@ impl Engine {
         });
         let take = Take::new(tokens, priority, clock::now()).with_shares(limits.shares);
         let take = claims.clone().fold(take, |take, (rules, name)| take.with(rules, name));
-        let denial = match self.0.limits.take(&take) {
+        let denial = match self.0.limits.take(&take).await {
             Ok(grant) => {
                 planned.limits = grant.standing();
                 tally.granted(grant);
