@@ -55,7 +55,7 @@ static CONCURRENCY: Section = Section {
         ),
         field("initial", Is::Integer(1, MANY), "20", "Where it starts, unless it is fixed."),
         field("least", Is::Integer(1, MANY), "2", "It never falls under this."),
-        field("most", Is::Integer(1, MANY), "1000", "It never rises over this."),
+        field("most", Is::Integer(1, MANY), "10000", "It never rises over this."),
         field(
             "obey",
             Is::Bool,
@@ -288,9 +288,9 @@ mod tests {
         assert_eq!((overload.load, overload.degrade), (None, false));
         assert_eq!(overload.bulkheads, Bulkheads::default());
         let Concurrency { settings, wait, .. } = overload.concurrency;
-        let usual = concurrency::Settings::default();
-        assert_eq!((settings.least, settings.most), (usual.least, usual.most));
-        assert_eq!((settings.initial, settings.algorithm), (usual.most, Algorithm::Fixed));
+        assert_eq!(settings.least, concurrency::Settings::default().least);
+        assert_eq!((settings.initial, settings.algorithm), (settings.most, Algorithm::Fixed));
+        assert_eq!(settings.most, overload.max_calls, "by itself it bounds nothing that is not bounded anyway");
         assert_eq!(wait, Duration::from_secs(2));
     }
 }
