@@ -49,7 +49,8 @@ impl Maker {
         let profile =
             planned.profile.as_ref().map(|wanted| (wanted, wanted.fit(target, &writing, planned.expected.0)));
         let (written, headers) = if dialect == inbound.dialect {
-            let more = profile.as_ref().map(|(wanted, fit)| wanted.edits(&inbound.body, &fit.applied, &writing));
+            let more =
+                profile.as_ref().map(|(wanted, fit)| wanted.edits(&inbound.body, &fit.applied, &writing));
             let rewrite = Rewrite {
                 model: Some(&target.id),
                 add_stream_usage: usage_added,

@@ -447,3 +447,27 @@ async fn a_stream_is_committed_with_the_profile_in_its_head() {
     assert!(text(relay).await.contains("w1"));
     assert_eq!(parameters(&vendor.request().await.json()), json!({ "temperature": 0.9, "max_tokens": 800 }));
 }
+
+#[tokio::test]
+async fn what_load_allows_bounds_a_profile_too() {
+    let vendor = vendor().await;
+    // Whatever level the machine is at.
+    let levels = ["low", "medium", "high", "critical"].map(|level| format!("{level}: {{ max_tokens: 9 }}"));
+    let more = format!("overload: {{ load: {{ enabled: true, {} }} }}", levels.join(", "));
+    let house = house(&vendor, &more).await;
+    for (own, expected) in [
+        (json!(null), json!({ "temperature": 0.1, "max_tokens": 9 })),
+        // The body was made shorter before the parameters were added to it.
+        (json!(1_000), json!({ "temperature": 0.1, "max_tokens": 9 })),
+        (json!(7), json!({ "temperature": 0.1, "max_tokens": 7 })),
+    ] {
+        let mut body = plain("up/m");
+        body["max_tokens"] = own;
+        body["temperature"] = Value::Null;
+        let (seen, _) = sent(&house, &vendor, inbound(Dialect::OpenaiChat, &body, "code", "")).await;
+        assert_eq!(parameters(&seen.json()), expected);
+    }
+    // A model that thinks is not bounded by a profile, under load or not.
+    let (seen, _) = sent(&house, &vendor, inbound(Dialect::OpenaiChat, &plain("up/o3"), "code", "")).await;
+    assert_eq!(parameters(&seen.json()), json!({}));
+}
