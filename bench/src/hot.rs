@@ -86,7 +86,8 @@ fn peek(iters: u64) -> Result<()> {
 fn splice(iters: u64) -> Result<()> {
     let body = request();
     let peek = wire::peek(Dialect::OpenaiChat, &body)?;
-    let rewrite = Rewrite { model: Some(MODEL), add_stream_usage: false, drop_windlass_metadata: true };
+    let rewrite =
+        Rewrite { model: Some(MODEL), add_stream_usage: false, drop_windlass_metadata: true, more: &[] };
     for _ in 0..iters {
         black_box(wire::splice(black_box(&body), &peek, &rewrite));
     }
@@ -180,6 +181,7 @@ fn row() -> Row {
         },
         run: None,
         step: None,
+        profile: None,
     }
 }
 

@@ -175,6 +175,19 @@ impl Step {
         self
     }
 
+    /// What the step is for: `chat`, `code`, `analysis`, `creative` or a task of the gateway's configuration. Sets
+    /// parameters that the step does not set itself.
+    pub fn task(mut self, task: impl Into<String>) -> Self {
+        self.0.settings.task = Some(task.into());
+        self
+    }
+
+    /// The performance profile: `speed_optimized`, `adaptive` or another that the gateway knows. Likewise.
+    pub fn profile(mut self, profile: impl Into<String>) -> Self {
+        self.0.settings.profile = Some(profile.into());
+        self
+    }
+
     /// Greatest time for the step, all attempts together.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.0.settings.timeout = Some(timeout);

@@ -57,6 +57,8 @@ pub struct PlannedStep {
     pub(crate) priority: Priority,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: Option<Retries>,
+    pub(crate) task: Option<Arc<str>>,
+    pub(crate) profile: Option<Arc<str>>,
     pub(crate) schema: Option<Schema>,
     /// The request without its messages.
     pub(crate) request: Request,

@@ -160,6 +160,8 @@ impl<'c, 's> Checker<'c, 's> {
             priority: step.priority,
             timeout: step.settings.timeout.or(spec.defaults.timeout),
             retries: merged_retries(&step.settings, &spec.defaults),
+            task: named(step.settings.task.as_ref(), spec.defaults.task.as_ref()),
+            profile: named(step.settings.profile.as_ref(), spec.defaults.profile.as_ref()),
             request: request(&step.name, &step.settings, &spec.defaults, step.schema.as_ref()),
             schema,
         }
@@ -328,6 +330,11 @@ fn position_of(position: i64, before: usize) -> Option<usize> {
     (index < before).then_some(index)
 }
 
+/// A step's own name for something, else the defaults'.
+fn named(own: Option<&String>, defaults: Option<&String>) -> Option<Arc<str>> {
+    own.or(defaults).map(|name| name.as_str().into())
+}
+
 fn merged_retries(own: &Settings, defaults: &Settings) -> Option<crate::Retries> {
     let (own, other) = match (own.retries, defaults.retries) {
         (None, None) => return None,
@@ -369,6 +376,8 @@ fn empty_step() -> PlannedStep {
         priority: Priority::Normal,
         timeout: None,
         retries: None,
+        task: None,
+        profile: None,
         schema: None,
         request: Request::default(),
     }

@@ -117,6 +117,11 @@ pub struct Settings {
     pub max_tokens: Option<u64>,
     /// Texts that end the answer.
     pub stop: Option<Vec<String>>,
+    /// What the steps are for: a task that the gateway knows, for parameters that are not set here. `none`: not even
+    /// the route's.
+    pub task: Option<String>,
+    /// The performance profile, in the same way.
+    pub profile: Option<String>,
     /// Greatest time for one step, all attempts together.
     pub timeout: Option<Duration>,
     /// When the call is repeated.

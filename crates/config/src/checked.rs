@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use policy::profile::Table;
 use types::Price;
 
 use crate::route::Defaults;
@@ -36,6 +37,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// What happens when there is too much to do.
     pub overload: Overload,
+    /// Tasks and profiles, the built-in ones among them.
+    pub profiles: Table,
 }
 
 /// What a name stands for.

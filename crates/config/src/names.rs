@@ -55,6 +55,8 @@ pub(crate) fn resolve<'a>(
             hedge: raw.hedge,
             filtered: raw.filtered,
             stream_failure: raw.stream_failure,
+            task: raw.task,
+            profile: raw.profile,
         }
     });
     (routes.collect(), aliases)

@@ -6,6 +6,7 @@ pub(crate) mod limits;
 pub(crate) mod limits_table;
 pub(crate) mod overload;
 pub(crate) mod price;
+pub(crate) mod profile;
 pub(crate) mod provider;
 pub(crate) mod provider_table;
 pub(crate) mod remote;
@@ -53,6 +54,18 @@ pub(crate) static ROOT: Section = Section {
             Is::Section(&overload::OVERLOAD),
             "see there",
             "What happens when there is too much to do.",
+        ),
+        option(
+            "tasks",
+            Is::Map(&Is::Section(&profile::TASK)),
+            "the built-in ones",
+            "What calls may say that they are for, and the parameters that follow from it.",
+        ),
+        option(
+            "profiles",
+            Is::Map(&Is::Section(&profile::PROFILE)),
+            "the built-in ones",
+            "Performance profiles: parameters by name.",
         ),
         option("keys", Is::Map(&Is::Section(&access::KEY)), "anybody may call", "Who may call."),
         option(
@@ -108,8 +121,9 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
     for (name, at) in fields.names("prices") {
         prices.extend(price::price(Some(at)).map(|price| (name, price)));
     }
-    let raw: Vec<_> =
-        fields.names("routes").into_iter().map(|(name, at)| route::route(name, at, &defaults)).collect();
+    let profiles = profile::table(fields.names("tasks"), fields.names("profiles"));
+    let routes = fields.names("routes").into_iter();
+    let raw: Vec<_> = routes.map(|(name, at)| route::route(name, at, &defaults, &profiles)).collect();
     let aliases = names::texts(fields.names("aliases"));
     // A provider that could not be read would make every name of its models an error of its own.
     let complete = named.is_empty() || named.len() == providers.len();
@@ -130,6 +144,7 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
         telemetry: server::telemetry(fields.section("telemetry")),
         defaults,
         overload: overload::overload(fields.section("overload")),
+        profiles,
     };
     fields.finish();
     names::check_keys(&config, listen_at.as_ref());

@@ -33,6 +33,10 @@ pub struct Route {
     pub stream_failure: StreamFailure,
     /// What becomes of that which a provider's dialect cannot say.
     pub unsupported: Unsupported,
+    /// What its calls are for, unless they say it themselves. Known to [`crate::Config::profiles`].
+    pub task: Option<String>,
+    /// The performance profile of its calls, unless they name one. Known in the same way.
+    pub profile: Option<String>,
 }
 
 /// What becomes of a field that the chosen provider's dialect cannot say.

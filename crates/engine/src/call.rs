@@ -18,6 +18,7 @@ mod outgoing;
 mod permissions;
 mod plan;
 mod pool;
+mod profile;
 mod race;
 mod ration;
 mod record;
@@ -84,6 +85,8 @@ pub(crate) struct Planned<'a> {
     ration: Option<Ration>,
     /// Where its limits stand.
     limits: policy::limit::Standing,
+    /// The parameters of a task or profile, where one was asked for.
+    profile: Option<Box<profile::Wanted>>,
 }
 
 impl Planned<'_> {
@@ -126,6 +129,9 @@ impl Engine {
             if let Some(shorter) = &shorter {
                 let previous = planned.admitted.parsed.previous.take();
                 planned.admitted.parsed = Parsed { previous, ..parse(shorter, tally)? };
+                if let Some(wanted) = &mut planned.profile {
+                    wanted.look_again(&shorter.body);
+                }
             }
             ration.apply(&mut planned);
         }

@@ -160,6 +160,7 @@ impl Snapshot {
             id,
             price: known.price,
             context_tokens: known.context_tokens,
+            max_output_tokens: known.max_output_tokens,
         }))
     }
 }

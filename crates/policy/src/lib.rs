@@ -18,6 +18,7 @@ pub mod limit;
 pub mod load;
 pub mod memory;
 mod number;
+pub mod profile;
 pub mod retry;
 pub mod shed;
 mod sync;

@@ -23,6 +23,8 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Head, Fault> {
             "x-api-key" => api_key = api_key.or_else(|| value.to_str().ok()),
             "x-windlass-tenant" if head.tenant.is_none() => head.tenant = Some(owner(name, value)?),
             "x-windlass-user" if head.user.is_none() => head.user = Some(owner(name, value)?),
+            "x-windlass-task" if head.task.is_none() => head.task = Some(owner(name, value)?),
+            "x-windlass-profile" if head.profile.is_none() => head.profile = Some(owner(name, value)?),
             "x-windlass-deadline" if head.deadline.is_none() => head.deadline = Some(deadline(name, value)?),
             "x-windlass-priority" => head.priority = priority(name, value)?,
             "x-windlass-min-level" => head.floor = Some(floor(name, value)?),

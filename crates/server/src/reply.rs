@@ -72,6 +72,7 @@ const FALLBACK: HeaderName = HeaderName::from_static("x-windlass-fallback");
 const SIMULATED: HeaderName = HeaderName::from_static("x-windlass-simulated");
 const LEVEL: HeaderName = HeaderName::from_static("x-windlass-level");
 const DROPPED: HeaderName = HeaderName::from_static("x-windlass-dropped");
+const PROFILE: HeaderName = HeaderName::from_static("x-windlass-profile");
 const COST: HeaderName = HeaderName::from_static("x-windlass-cost");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -158,6 +159,9 @@ fn tell(headers: &mut HeaderMap, dialect: Dialect, about: About) {
     }
     if !about.dropped.is_empty() {
         put(headers, DROPPED, about.dropped.join(", "));
+    }
+    if let Some(profile) = about.profile {
+        put(headers, PROFILE, profile);
     }
 }
 

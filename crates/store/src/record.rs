@@ -108,6 +108,7 @@ pub(crate) fn write(row: &Row, out: &mut Vec<u8>) {
         timing,
         run,
         step,
+        profile,
     } = row;
     let mut line = Line(out);
     line.raw("{\"call\":\"call_").hex(call.as_bytes());
@@ -138,6 +139,9 @@ pub(crate) fn write(row: &Row, out: &mut Vec<u8>) {
         line.raw(",\"run\":\"run_").hex(run.as_bytes()).raw("\"");
     }
     line.name(",\"step\":", step.as_deref());
+    if let Some(profile) = profile {
+        line.raw(",\"profile\":").json(profile);
+    }
     line.raw("}");
 }
 
@@ -194,6 +198,11 @@ impl Line<'_> {
         } else {
             self.raw("\"").raw(text).raw("\"");
         }
+    }
+
+    fn json(&mut self, value: &impl serde::Serialize) {
+        // Writing to a vector does not fail.
+        let _ = serde_json::to_writer(&mut *self.0, value);
     }
 
     fn name(&mut self, before: &str, name: Option<&str>) {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptKey, Code, Dialect, Kind, Money, RunId, Timestamp, Timing, TraceId, Usage, UsageSource};
+use crate::{
+    Applied, AttemptKey, Code, Dialect, Kind, Money, RunId, Timestamp, Timing, TraceId, Usage, UsageSource,
+};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -100,4 +102,7 @@ pub struct Row {
     /// The step's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Arc<str>>,
+    /// What a task or profile added to the request, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Box<Applied>>,
 }

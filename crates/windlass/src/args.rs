@@ -111,6 +111,12 @@ pub(crate) struct Chat {
     /// Greatest number of tokens to write
     #[arg(long)]
     pub(crate) max_tokens: Option<u64>,
+    /// What it is for: chat, code, analysis, creative or a task of the configuration
+    #[arg(long)]
+    pub(crate) task: Option<String>,
+    /// The performance profile: balanced, adaptive or another
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
 }
 
 #[derive(Debug, Args)]

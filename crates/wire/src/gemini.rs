@@ -4,7 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod frame;
 mod logprobs;
 mod media;
-mod model;
+pub(crate) mod model;
 mod part;
 pub(crate) mod request_out;
 pub(crate) mod signature;

@@ -18,6 +18,7 @@ mod history;
 mod object;
 mod omission;
 mod openai;
+mod parameters;
 mod peek;
 mod piece;
 mod rate_limits;
@@ -46,6 +47,9 @@ pub use eventstream::{Frame, FrameKind, Frames};
 pub use history::{input_items, output_items, with_history};
 pub use omission::Unsupported;
 pub use openai::embeddings::{EmbeddingInput, EmbeddingsRequest, decode_embeddings, encode_embeddings};
+pub use parameters::{
+    Bounds, Edit, Said, fit as fit_parameters, set_parameters, text_length, unset_parameters,
+};
 pub use peek::{Peek, Spans, peek};
 pub use rate_limits::{Left, RateLimits, rate_limits};
 pub use rejection::decode_error;

@@ -6,6 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::Rope;
+use crate::parameters::Edit;
 use crate::peek::Spans;
 
 /// What to change in a body that is otherwise forwarded as it is.
@@ -17,6 +18,8 @@ pub struct Rewrite<'r> {
     pub add_stream_usage: bool,
     /// Leaves out `metadata.windlass`, and `metadata` if nothing else stands in it.
     pub drop_windlass_metadata: bool,
+    /// What else to change, such as [`crate::Said::edits`] for the same body.
+    pub more: &'r [Edit],
 }
 
 /// The smallest body that is left where it is and sent in pieces; a copy of less costs less than that.
@@ -30,7 +33,7 @@ pub fn splice<S: AsRef<Spans> + ?Sized>(body: &Bytes, spans: &S, rewrite: &Rewri
     let spans = spans.as_ref();
     debug_assert_eq!(spans.body, body.len(), "these spans belong to another body");
     let quoted = rewrite.model.map(|model| serde_json::Value::from(model).to_string());
-    let mut edits: [Option<(Range<usize>, &[u8])>; 3] = [None, None, None];
+    let mut edits: [Change<'_>; 3] = [None, None, None];
     if let Some(model) = &quoted
         && body.get(spans.model.clone()) != Some(model.as_bytes())
     {
@@ -42,18 +45,27 @@ pub fn splice<S: AsRef<Spans> + ?Sized>(body: &Bytes, spans: &S, rewrite: &Rewri
     if rewrite.add_stream_usage {
         edits[2] = spans.usage.clone().map(|(span, text)| (span, text.as_bytes()));
     }
+    if !rewrite.more.is_empty() {
+        let more = rewrite.more.iter().map(|(span, text)| Some((span.clone(), text.as_bytes())));
+        let mut all: Vec<_> = edits.into_iter().chain(more).collect();
+        return written(body, &mut all);
+    }
+    written(body, &mut edits)
+}
+
+/// A range, and what is written in its place. Ranges never overlap; where one is empty at another's end, the
+/// other comes first, and where one is empty at another's start, it comes first itself.
+type Change<'e> = Option<(Range<usize>, &'e [u8])>;
+
+fn written(body: &Bytes, edits: &mut [Change<'_>]) -> Rope {
     if edits.iter().all(Option::is_none) {
         return Rope::from(body.clone());
     }
-    // Ranges never overlap; where one is empty at another's end, the removal comes first.
     edits.sort_by_key(|edit| edit.as_ref().map_or((0, 0), |(span, _)| (span.start, span.end)));
-    if body.len() < IN_PIECES { copied(body, &edits) } else { shared(body, &edits) }
+    if body.len() < IN_PIECES { copied(body, edits) } else { shared(body, edits) }
 }
 
-/// Changes to make, in their order.
-type Edits<'e> = [Option<(Range<usize>, &'e [u8])>; 3];
-
-fn copied(body: &Bytes, edits: &Edits<'_>) -> Rope {
+fn copied(body: &Bytes, edits: &[Change<'_>]) -> Rope {
     let added: usize = edits.iter().flatten().map(|(_, text)| text.len()).sum();
     let mut out = Vec::with_capacity(body.len() + added);
     let mut from = 0;
@@ -66,7 +78,7 @@ fn copied(body: &Bytes, edits: &Edits<'_>) -> Rope {
     Rope::from(out)
 }
 
-fn shared(body: &Bytes, edits: &Edits<'_>) -> Rope {
+fn shared(body: &Bytes, edits: &[Change<'_>]) -> Rope {
     let part = |range: Range<usize>| if range.is_empty() { Bytes::new() } else { body.slice(range) };
     let mut pieces = Vec::with_capacity(7);
     let mut from = 0;

@@ -36,6 +36,9 @@ fn settings(path: &str, settings: &Settings, problems: &Problems<'_>) {
     within(&name("max_tokens"), settings.max_tokens, |n| (1..=10_000_000).contains(&n), problems);
     within(&name("timeout"), settings.timeout, positive, problems);
     within(&name("model"), settings.model.as_ref(), |model| !model.trim().is_empty(), problems);
+    for (field, value) in [("task", &settings.task), ("profile", &settings.profile)] {
+        within(&name(field), value.as_ref(), |value| !value.trim().is_empty(), problems);
+    }
     if let Some(retries) = settings.retries {
         within(&name("retries.attempts"), retries.attempts, |n| (1..=20).contains(&n), problems);
     }

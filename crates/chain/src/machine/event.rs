@@ -126,6 +126,10 @@ pub struct StepCall {
     pub timeout: Option<Duration>,
     /// When to repeat it, where the chain says.
     pub retries: Option<Retries>,
+    /// What it is for, where the chain says: a task that the gateway knows.
+    pub task: Option<Arc<str>>,
+    /// The performance profile, where the chain says.
+    pub profile: Option<Arc<str>>,
     /// How much it matters.
     pub priority: Priority,
 }

@@ -76,6 +76,8 @@ impl Machine {
             request,
             timeout: step.timeout,
             retries: step.retries,
+            task: step.task.clone(),
+            profile: step.profile.clone(),
             priority: step.priority,
         })
     }

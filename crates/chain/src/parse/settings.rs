@@ -25,6 +25,8 @@ pub(super) fn read(map: &mut MapReader<'_>, settings: &mut Settings, system: &mu
         map.finish();
         Some(())
     });
+    fill(&mut settings.task, map.optional("task", Reader::nonempty_text));
+    fill(&mut settings.profile, map.optional("profile", Reader::nonempty_text));
     fill(&mut settings.timeout, map.optional("timeout", duration));
     map.optional("retries", |r| {
         let retries = settings.retries.get_or_insert_default();

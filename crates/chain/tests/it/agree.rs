@@ -14,6 +14,7 @@ const GOOD: &[&str] = &[
     "{ defaults: { retries: 3, timeout: 1m 30s }, steps: { a: { prompt: x, retries: { backoff: constant } } } }",
     "{ limits: { cost: 1e-3 }, steps: { a: { prompt: x, priority: critical, output: { schema: true } } } }",
     "{ steps: { a: { prompt: x, model: null, parameters: { max_tokens: 5 } } }, outputs: { o: '{{ steps.a }}' } }",
+    "{ defaults: { task: none, profile: balanced }, steps: { a: { prompt: x, task: code, profile: null } } }",
     "{ config: { log_level: WARNING, enable_caching: false, retry_backoff_factor: 1 }, prompts: [x] }",
 ];
 
@@ -37,6 +38,8 @@ const BAD: &[&str] = &[
     "{ steps: { a: { prompt: x, retries: { backoff: random } } } }",
     "{ steps: { a: { prompt: x, priority: urgent } } }",
     "{ steps: { a: { prompt: x, after: 5 } } }",
+    "{ steps: { a: { prompt: x, task: '' } } }",
+    "{ steps: { a: { prompt: x, profile: [x] } } }",
     "{ steps: { a: { prompt: x, output: { shema: {} } } } }",
     "{ steps: { a: { prompt: x, for_each: y } } }",
     "{ inputs: { a: text }, steps: { a: x } }",

@@ -133,6 +133,28 @@ fn a_step_asks_as_it_says_and_else_as_the_defaults_say() {
 }
 
 #[test]
+fn tasks_and_profiles_go_along_with_the_call_as_they_are_named() {
+    let text = "
+defaults: { task: analysis, profile: adaptive }
+steps:
+  one: one
+  two: { prompt: two, task: code, profile: none }
+";
+    let chain = chain(text);
+    let run = Run::start(&chain, json!({}));
+    let named: Vec<_> = run
+        .open
+        .iter()
+        .map(|call| (call.task.as_deref().unwrap(), call.profile.as_deref().unwrap()))
+        .collect();
+    assert_eq!(named, [("analysis", "adaptive"), ("code", "none")]);
+    // What they set is not the chain's business.
+    assert!(
+        run.open.iter().all(|call| call.request.temperature.is_none() && call.request.max_tokens.is_none())
+    );
+}
+
+#[test]
 fn templates_see_inputs_steps_and_outputs() {
     let text = "
 steps:

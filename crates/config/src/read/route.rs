@@ -2,10 +2,12 @@
 
 use document::Reader;
 use policy::attempt::{Cause, Filtered};
+use policy::profile::Table;
 use policy::{Timeouts, hedge};
 
 use crate::fields::Fields;
 use crate::read::breaker::{self, BREAKER, HEDGE};
+use crate::read::profile;
 use crate::read::retry::{RETRY, Retry, retry};
 use crate::route::{Deadlines, Defaults, Strategy, StreamFailure, Terms, Unsupported};
 use crate::table::{Is, Section, Words, field, later, option, required, words};
@@ -50,6 +52,19 @@ pub(crate) static ROUTE: Section = Section {
             "refuse",
             "What becomes of a field that the chosen provider cannot take: a 400 that names it, or it is left out and \
              the answer's `x-windlass-dropped` header names it.",
+        ),
+        option(
+            "task",
+            Is::Text,
+            "none",
+            "What its calls are for: a name of `tasks`, for the parameters that they do not set themselves.",
+        ),
+        option(
+            "profile",
+            Is::Text,
+            "none",
+            "The performance profile of its calls: a name of `profiles`, or `adaptive`, which looks at how long the \
+             content is and at the task.",
         ),
         later("cache", "Answers that are remembered."),
     ],
@@ -142,6 +157,8 @@ pub(crate) struct RawRoute<'a> {
     pub(crate) filtered: Filtered,
     pub(crate) stream_failure: StreamFailure,
     pub(crate) unsupported: Unsupported,
+    pub(crate) task: Option<String>,
+    pub(crate) profile: Option<String>,
 }
 
 /// A model of a route that is still a name.
@@ -176,7 +193,7 @@ pub(crate) fn defaults(mut fields: Fields<'_>) -> (Defaults, Timeouts) {
     (defaults, timeouts)
 }
 
-pub(crate) fn route<'a>(name: String, at: Reader<'a>, base: &Defaults) -> RawRoute<'a> {
+pub(crate) fn route<'a>(name: String, at: Reader<'a>, base: &Defaults, profiles: &Table) -> RawRoute<'a> {
     let mut fields = Fields::open(&ROUTE, Some(at.clone()));
     if at.node().is_null() {
         at.error("a route needs `models`");
@@ -208,6 +225,8 @@ pub(crate) fn route<'a>(name: String, at: Reader<'a>, base: &Defaults) -> RawRou
             .word("unsupported", &[("refuse", Unsupported::Refuse), ("drop", Unsupported::Drop)])
             .unwrap_or_default(),
         stream_failure: fields.word("stream_failure", &[("error", StreamFailure::Error)]).unwrap_or_default(),
+        task: profile::task_name(fields.value("task"), profiles),
+        profile: profile::profile_name(fields.value("profile"), profiles),
         at,
     };
     fields.finish();

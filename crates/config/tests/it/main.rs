@@ -13,6 +13,8 @@ mod limits;
 #[cfg(test)]
 mod overrides;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod resolving;

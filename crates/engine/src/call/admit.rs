@@ -27,6 +27,10 @@ pub struct Head {
     pub priority: Priority,
     /// The least service that it accepts.
     pub floor: Option<policy::degrade::Level>,
+    /// What the call is for: a task's name, or `none`. Comes before what the body says.
+    pub task: Option<Arc<str>>,
+    /// The performance profile that it wants: a profile's name, `adaptive` or `none`. Likewise.
+    pub profile: Option<Arc<str>>,
     /// The trace that the call belongs to.
     pub trace: Option<telemetry::trace::Context>,
     /// Headers of the dialect that the provider should see.

@@ -142,7 +142,7 @@ impl Engine {
     ) -> Result<Got, Fault> {
         let parsed = &planned.admitted.parsed;
         let target = Arc::clone(record.target());
-        let Made { outgoing, dialect, usage_added, dropped } = made;
+        let Made { outgoing, dialect, usage_added, dropped, profile } = made;
         record.sent();
         let mut exchange = target.provider.send(outgoing).await?;
         record.answered(exchange.status.as_u16(), exchange.timing);
@@ -165,6 +165,7 @@ impl Engine {
             dropped,
             limits: (planned.limits != Standing::default()).then(|| Box::new(planned.limits)),
             level: planned.ration.map_or(Level::Full, |ration| ration.level),
+            profile: profile.map(|applied| applied.name),
         };
         if parsed.peek.stream {
             let content_type =

@@ -1,10 +1,10 @@
 //! The request as a target takes it: the caller's bytes with the fewest changes, or a translation.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use types::chat::Request;
 use types::quirks::StreamUsage;
-use types::{Dialect, Fault, Moment};
+use types::{Applied, Dialect, Fault, Moment, Parameters};
 use upstream::Outgoing;
 use wire::{Rewrite, Writing, Written};
 
@@ -13,7 +13,7 @@ use crate::call::{Planned, Target};
 /// Makes the requests of one call. The neutral form is made at most once, and only if some target needs it.
 #[derive(Default)]
 pub(super) struct Maker {
-    neutral: OnceLock<Request>,
+    neutral: Mutex<Option<Request>>,
 }
 
 /// A request, and how its answer must be read.
@@ -25,6 +25,8 @@ pub(super) struct Made {
     pub(super) usage_added: bool,
     /// What was left out because the target cannot take it, by the caller's names.
     pub(super) dropped: Vec<String>,
+    /// What a task or profile added.
+    pub(super) profile: Option<Box<Applied>>,
 }
 
 impl Maker {
@@ -44,17 +46,23 @@ impl Maker {
             && dialect == Dialect::OpenaiChat
             && !parsed.peek.include_usage
             && quirks.stream_usage == StreamUsage::Asked;
+        let profile =
+            planned.profile.as_ref().map(|wanted| (wanted, wanted.fit(target, &writing, planned.expected.0)));
         let (written, headers) = if dialect == inbound.dialect {
+            let more =
+                profile.as_ref().map(|(wanted, fit)| wanted.edits(&inbound.body, &fit.applied, &writing));
             let rewrite = Rewrite {
                 model: Some(&target.id),
                 add_stream_usage: usage_added,
                 drop_windlass_metadata: true,
+                more: more.as_deref().unwrap_or_default(),
             };
             let body = wire::splice(&inbound.body, &parsed.peek, &rewrite);
             let adapted = wire::adapt_request(&body, &writing)?;
             (adapted.unwrap_or(Written { body, dropped: Vec::new() }), inbound.head.passed.clone())
         } else {
-            (self.translate(planned, &writing)?, Vec::new())
+            let added = profile.as_ref().map_or(Parameters::NONE, |(_, fit)| fit.applied);
+            (self.translate(planned, &writing, &added)?, Vec::new())
         };
         let Written { body, dropped } = written;
         let outgoing = Outgoing {
@@ -66,19 +74,33 @@ impl Maker {
             passed: headers,
             connect_by,
         };
-        Ok(Made { outgoing, dialect, usage_added, dropped })
+        let profile = profile.map(|(_, applied)| Box::new(applied));
+        Ok(Made { outgoing, dialect, usage_added, dropped, profile })
     }
 
-    fn translate(&self, planned: &Planned<'_>, writing: &Writing<'_>) -> Result<Written, Fault> {
+    fn translate(
+        &self,
+        planned: &Planned<'_>,
+        writing: &Writing<'_>,
+        added: &Parameters,
+    ) -> Result<Written, Fault> {
         let inbound = planned.admitted.parsed.inbound;
-        let neutral = if let Some(neutral) = self.neutral.get() {
-            neutral
-        } else {
-            let mut request = wire::decode_request(inbound.dialect, &inbound.body)?;
-            // Usage is always accounted, whatever the caller asked to see.
-            request.stream_usage = true;
-            self.neutral.get_or_init(|| request)
+        // Held while the request is written, which waits for nothing.
+        let mut neutral = self.neutral.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = match neutral.take() {
+            Some(request) => request,
+            None => wire::decode_request(inbound.dialect, &inbound.body)?,
         };
-        wire::encode_request(neutral, writing)
+        let request = neutral.insert(request);
+        // Usage is always accounted, whatever the caller asked to see.
+        request.stream_usage = true;
+        if added.is_empty() {
+            return wire::encode_request(request, writing);
+        }
+        // Another target may take others.
+        wire::set_parameters(request, added);
+        let written = wire::encode_request(request, writing);
+        wire::unset_parameters(request, added);
+        written
     }
 }

@@ -15,6 +15,7 @@ use types::{Code, Fault, Kind, Money, Price, Usage};
 use upstream::{Provider, clock};
 
 use crate::call::pool::Pool;
+use crate::call::profile;
 use crate::call::{Admitted, Planned, Who};
 use crate::health::Deployment;
 use crate::snapshot::Snapshot;
@@ -52,6 +53,9 @@ pub struct Plan {
     pub timeouts: Timeouts,
     /// What becomes of that which a target's dialect cannot say.
     pub unsupported: wire::Unsupported,
+    /// The route's task and profile.
+    pub(crate) task: Option<Arc<str>>,
+    pub(crate) profile: Option<Arc<str>>,
 }
 
 /// One model at one provider.
@@ -65,6 +69,8 @@ pub struct Target {
     pub price: Option<Price>,
     /// The model's context in tokens, if known.
     pub context_tokens: Option<u64>,
+    /// The tokens that it writes at most, if known.
+    pub max_output_tokens: Option<u64>,
     /// What is known of how it does.
     pub(crate) deployment: Arc<Deployment>,
     /// Where its figures go.
@@ -123,7 +129,9 @@ pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
     let deadline = head.deadline.map(|wait| admitted.parsed.began + wait);
     let retry = head.step.as_ref().and_then(|step| step.retry);
     let input = models::tokens::rough(admitted.parsed.inbound.body.len());
-    let expected = (input, admitted.parsed.peek.max_tokens.unwrap_or(USUAL_ANSWER).min(LONG_ANSWER));
+    let profile = profile::wanted(&admitted, &plan)?;
+    let most = admitted.parsed.peek.max_tokens.or(profile.as_ref().and_then(|wanted| wanted.max_tokens()));
+    let expected = (input, most.unwrap_or(USUAL_ANSWER).min(LONG_ANSWER));
     let preferred =
         plan.pool.as_ref().and_then(|pool| pool.choose(expected.0 + expected.1, admitted.parsed.began));
     let (within, least, ration) = (None, Level::Full, None);
@@ -138,6 +146,7 @@ pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
         least,
         ration,
         limits: Standing::default(),
+        profile,
     })
 }
 
@@ -184,6 +193,8 @@ fn make(snapshot: &Snapshot, name: &str) -> Result<Plan, Fault> {
             Some(config::route::Unsupported::Drop) => wire::Unsupported::Drop,
             Some(config::route::Unsupported::Refuse) | None => wire::Unsupported::Refuse,
         },
+        task: route.and_then(|route| route.task.as_deref()).map(Arc::from),
+        profile: route.and_then(|route| route.profile.as_deref()).map(Arc::from),
     })
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Ration {
     pub(super) level: Level,
     /// The longest answer in tokens.
     max_tokens: Option<u64>,
+    /// Whether the caller sets no ceiling, and a profile does.
+    by_profile: bool,
     /// Tries of each target.
     pub(super) attempts: Option<u16>,
     /// The longest time of the call.
@@ -47,14 +49,18 @@ impl Ration {
                 .with_retry(Retry::After(COME_BACK))
         })?;
         let changes = level.changes();
-        let asked = parsed.peek.max_tokens.map(|asked| u32::try_from(asked).unwrap_or(u32::MAX));
+        let own = parsed.peek.max_tokens;
+        let of_profile = planned.profile.as_ref().and_then(|wanted| wanted.max_tokens());
+        let ceiling = own.or(of_profile);
+        let asked = ceiling.map(|asked| u32::try_from(asked).unwrap_or(u32::MAX));
         let shorter = asked.map(|asked| changes.answer(asked)).or(changes.max_tokens);
         let allowed = allowance.and_then(|allowance| allowance.max_tokens);
         let max_tokens = shorter.into_iter().chain(allowed).min().map(u64::from);
         let tries = allowance.map(|allowance| allowance.attempts);
         Ok(Some(Self {
             level,
-            max_tokens: max_tokens.filter(|most| parsed.peek.max_tokens.is_none_or(|asked| asked > *most)),
+            max_tokens: max_tokens.filter(|most| ceiling.is_none_or(|asked| asked > *most)),
+            by_profile: own.is_none() && of_profile.is_some(),
             attempts: changes.attempts.into_iter().chain(tries).min(),
             total: allowance.map(|allowance| allowance.timeout),
             cheapest: changes.model == Model::Cheapest,
@@ -64,7 +70,7 @@ impl Ration {
 
     /// The call as it is asked now; `None`: as it is.
     pub(super) fn shorter(&self, inbound: &Inbound) -> Result<Option<Inbound>, Fault> {
-        let Some(most) = self.max_tokens else { return Ok(None) };
+        let Some(most) = self.max_tokens.filter(|_| !self.by_profile) else { return Ok(None) };
         let body = wire::shorten(inbound.dialect, &inbound.body, most)?;
         Ok(Some(Inbound { body, ..inbound.clone() }))
     }
@@ -77,6 +83,9 @@ impl Ration {
         }
         if self.cheapest {
             planned.preferred = cheapest(planned).or(planned.preferred);
+        }
+        if let (Some(most), Some(wanted)) = (self.max_tokens, &mut planned.profile) {
+            wanted.at_most(most);
         }
         planned.ration = Some(self);
     }

@@ -77,6 +77,7 @@ impl Record {
             timing: Timing::default(),
             run: step.map(|step| step.run),
             step: step.map(|step| Arc::clone(&step.name)),
+            profile: None,
         };
         Self {
             engine: engine.clone(),

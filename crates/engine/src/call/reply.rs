@@ -69,6 +69,8 @@ pub struct About {
     pub level: Level,
     /// Where the caller's limits stand; `None`: it has none.
     pub limits: Option<Box<Standing>>,
+    /// The task or profile that counted, as in the ledger's row.
+    pub profile: Option<String>,
 }
 
 /// A call that was not answered.

@@ -64,6 +64,9 @@ impl Trial {
             return Err(Fault::internal("an attempt was made twice"));
         };
         let made = maker.make(planned, &self.target, record.traceparent(), self.send.connect_by)?;
+        if let Some(row) = record.row() {
+            row.profile.clone_from(&made.profile);
+        }
         Ok((made, record))
     }
 

@@ -96,6 +96,8 @@ impl Shared {
             body,
             head: Head {
                 deadline: call.timeout,
+                task: call.task.clone(),
+                profile: call.profile.clone(),
                 trace: Some(self.context.under(span)),
                 step: Some(Step {
                     run: self.run,

@@ -11,6 +11,8 @@ mod limits;
 #[cfg(test)]
 mod overload;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod responses;

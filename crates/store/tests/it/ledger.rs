@@ -10,7 +10,10 @@ use store::spool::SpoolOptions;
 use store::sqlite::{Durability, SqliteOptions};
 use store::{Record, Spool, Sqlite, StoreError};
 use types::ledger::{Outcome, Row};
-use types::{Code, Dialect, Kind, Money, RunId, Timestamp, Timing, TraceId, Usage, UsageSource};
+use types::{
+    Applied, Code, Dialect, Kind, Money, Parameter, Parameters, RunId, Timestamp, Timing, TraceId, Usage,
+    UsageSource,
+};
 
 use crate::recovery::{all, drain};
 use crate::sample::row;
@@ -107,11 +110,27 @@ fn any_row(number: u64) -> impl Strategy<Value = Row> {
                 cost,
                 trace: TraceId::from_bytes(trace.to_be_bytes()).unwrap(),
                 run: run.map(RunId::from_bytes),
+                profile: status.map(|seed| Box::new(applied(seed))),
                 timing: Timing { dns, connect, tls, first_byte, first_token, transfer, total },
                 ..row(number)
             }
         },
     )
+}
+
+/// What a profile did, with each part of it there or not.
+fn applied(seed: u16) -> Applied {
+    let on = |bit: u16| seed & (1 << bit) != 0;
+    Applied {
+        name: format!("code+\"{seed}\""),
+        applied: Parameters {
+            temperature: on(0).then_some(f64::from(seed) / 7.0),
+            max_tokens: on(1).then_some(u64::from(seed)),
+            top_p: on(2).then_some(1.0),
+            ..Parameters::NONE
+        },
+        left_out: Parameter::ALL.into_iter().filter(|_| on(3)).collect(),
+    }
 }
 
 fn any_rows() -> impl Strategy<Value = Vec<Row>> {

@@ -1,6 +1,7 @@
 //! `windlass chat`: one call.
 
 use std::io::Read as _;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use engine::{Answered, Engine, Head, Inbound};
@@ -20,7 +21,9 @@ pub(crate) async fn chat(engine: Engine, cli: &Cli, args: &Chat) -> Result<(), F
     let request = request(args)?;
     let written = wire::encode_request(&request, &wire::Writing::plain(Dialect::OpenaiChat, &model))?;
     let body = written.body.joined().clone();
-    let inbound = Inbound { dialect: Dialect::OpenaiChat, body, head: Head::local() };
+    let named = |name: &Option<String>| name.as_deref().map(Arc::from);
+    let head = Head { task: named(&args.task), profile: named(&args.profile), ..Head::local() };
+    let inbound = Inbound { dialect: Dialect::OpenaiChat, body, head };
     let whole = match engine.call(inbound).await {
         Ok(Answered::Whole(whole)) => whole,
         Ok(Answered::Stream(_)) => return Err(anyhow::anyhow!("the answer came as a stream").into()),

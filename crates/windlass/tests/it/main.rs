@@ -24,6 +24,8 @@ mod limits;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod reload;

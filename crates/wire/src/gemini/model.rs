@@ -2,7 +2,7 @@
 
 /// A model of which only the name is known.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Model<'a> {
+pub(crate) struct Model<'a> {
     name: &'a str,
     /// `2.5` of `gemini-2.5-flash`; `None` where the name has no number (`gemini-flash-latest`).
     version: Option<(u32, u32)>,
@@ -10,7 +10,7 @@ pub(super) struct Model<'a> {
 
 impl<'a> Model<'a> {
     /// From `gemini-3.1-pro-preview`, `models/gemini-2.5-flash` and the like.
-    pub(super) fn of(name: &'a str) -> Self {
+    pub(crate) fn of(name: &'a str) -> Self {
         let name = name.rsplit('/').next().unwrap_or(name);
         let version = name.strip_prefix("gemini-").and_then(|rest| {
             let number = rest.split('-').next().unwrap_or(rest);
@@ -31,7 +31,7 @@ impl<'a> Model<'a> {
     }
 
     /// Before 2.5, and Gemma: these do not think.
-    pub(super) fn is_thoughtless(self) -> bool {
+    pub(crate) fn is_thoughtless(self) -> bool {
         self.version.is_some_and(|version| version < (2, 5)) || self.name.starts_with("gemma")
     }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use types::Fault;
 use types::chat::{Document, Format, Message, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
-use types::quirks::{Quirks, ReasoningField};
+use types::quirks::{MaxTokens, Quirks, ReasoningField};
 
 use super::fieldwise::Fieldwise;
 use super::message::{assistant_json, image_json};
@@ -71,6 +71,15 @@ pub(crate) fn encode<'a>(
     }
     body.set("user", json!(request.user));
     Ok(body)
+}
+
+/// What a server with `quirks` calls the greatest number of tokens.
+pub(crate) fn max_tokens_name(model: &str, quirks: &Quirks) -> &'static str {
+    match quirks.max_tokens {
+        MaxTokens::New => "max_completion_tokens",
+        MaxTokens::ByModel if reasons(model) => "max_completion_tokens",
+        MaxTokens::ByModel | MaxTokens::Old => "max_tokens",
+    }
 }
 
 /// Whether the model is one of OpenAI's that take `max_completion_tokens` only: `o1`, `o3-mini`, `gpt-5` and

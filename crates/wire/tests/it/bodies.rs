@@ -6,8 +6,12 @@ use serde_json::Value;
 use types::{Code, Dialect};
 use wire::{Rewrite, peek, splice};
 
-const EVERYTHING: Rewrite<'_> =
-    Rewrite { model: Some("up/stream \"x\""), add_stream_usage: true, drop_windlass_metadata: true };
+const EVERYTHING: Rewrite<'_> = Rewrite {
+    model: Some("up/stream \"x\""),
+    add_stream_usage: true,
+    drop_windlass_metadata: true,
+    more: &[],
+};
 
 fn spliced(dialect: Dialect, body: &str, rewrite: &Rewrite<'_>) -> String {
     let body = Bytes::copy_from_slice(body.as_bytes());
@@ -216,7 +220,7 @@ proptest! {
         let before = body("\"old\"", "\"metadata\": {\"windlass\":{} }", "");
         let quoted = Value::from(model.as_str()).to_string();
         let expect = body(&quoted, "", r#","stream_options":{"include_usage":true}"#);
-        let rewrite = Rewrite { model: Some(&model), add_stream_usage: true, drop_windlass_metadata: true };
+        let rewrite = Rewrite { model: Some(&model), add_stream_usage: true, drop_windlass_metadata: true, more: &[] };
         let out = spliced(Dialect::OpenaiChat, &before, &rewrite);
         // The last member's trailing space stays behind the insertion.
         let squeezed = |text: &str| text.replace([' ', '\n', '\t'], "");
@@ -230,6 +234,38 @@ proptest! {
             let _ = peek(dialect, &body);
             let _ = peek(dialect, json.as_bytes());
         }
+    }
+}
+
+#[test]
+fn parameters_are_added_and_every_other_byte_stays() {
+    let wanted = types::Parameters {
+        temperature: Some(0.1),
+        max_tokens: Some(300),
+        top_p: Some(0.9),
+        ..types::Parameters::NONE
+    };
+    let long = "long ".repeat(20_000);
+    for text in ["hi", &long] {
+        let rest = format!(r#""messages":[{{"role":"user","content":"{text}"}}],"odd":1.0e400"#);
+        let before = format!(
+            "{{\n \"metadata\":{{\"windlass\":{{\"task\":\"code\"}}}}, \"model\":\"r\",\"top_p\": null,{rest}}}"
+        );
+        let body = Bytes::from(before);
+        let seen = peek(Dialect::OpenaiChat, &body).unwrap();
+        let said = wire::Said::of(&body);
+        let writing = wire::Writing::plain(Dialect::OpenaiChat, "m");
+        let (fits, _) = wire::fit_parameters(&wanted, &said, &writing, wire::Bounds::default());
+        assert_eq!(fits, wanted);
+        let more = said.edits(&fits, &writing);
+        let rewrite =
+            Rewrite { model: Some("m"), add_stream_usage: true, drop_windlass_metadata: true, more: &more };
+        let expected = format!(
+            "{{\"temperature\":0.1,\"max_tokens\":300,\n \"model\":\"m\",\"top_p\": 0.9,{rest},\"stream_options\":{{\"include_usage\":true}}}}"
+        );
+        let spliced = splice(&body, &seen, &rewrite);
+        assert_eq!(spliced, expected);
+        assert_eq!(spliced.pieces().count() > 1, text.len() > 1_000, "a large body stays where it is");
     }
 }
 

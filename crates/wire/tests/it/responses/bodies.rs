@@ -55,7 +55,8 @@ fn spliced(body: &str, rewrite: &Rewrite<'_>) -> String {
 
 #[test]
 fn the_stream_tells_its_usage_unasked() {
-    let rewrite = Rewrite { model: Some("up"), add_stream_usage: true, drop_windlass_metadata: true };
+    let rewrite =
+        Rewrite { model: Some("up"), add_stream_usage: true, drop_windlass_metadata: true, more: &[] };
     let body = r#"{"model":"m","stream":true,"metadata":{"windlass":1},"input":"x"}"#;
     assert_eq!(spliced(body, &rewrite), r#"{"model":"up","stream":true,"input":"x"}"#);
 }
