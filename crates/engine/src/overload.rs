@@ -43,7 +43,7 @@ impl Overload {
             return Arc::clone(before);
         }
         let parted = settings.bulkheads != config::overload::Bulkheads::default();
-        Arc::new(Self {
+        let made = Self {
             shedder: settings.shed.map(Shedder::new),
             guard: settings.memory.map(|memory| Guard::new(memory.settings)),
             load: settings.load.map(|load| (load, Monitor::new(load.settings))),
@@ -51,7 +51,9 @@ impl Overload {
             ceiling: AtomicU32::new(settings.max_calls),
             at_tight: AtomicU32::new(settings.max_calls),
             settings: settings.clone(),
-        })
+        };
+        made.set_ceiling(100);
+        Arc::new(made)
     }
 
     /// Whether another call is taken, beside `running` (itself included). `place` is its user's, see

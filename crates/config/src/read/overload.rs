@@ -290,7 +290,10 @@ mod tests {
         let Concurrency { settings, wait, .. } = overload.concurrency;
         assert_eq!(settings.least, concurrency::Settings::default().least);
         assert_eq!((settings.initial, settings.algorithm), (settings.most, Algorithm::Fixed));
-        assert_eq!(settings.most, overload.max_calls, "by itself it bounds nothing that is not bounded anyway");
+        assert_eq!(
+            settings.most, overload.max_calls,
+            "by itself it bounds nothing that is not bounded anyway"
+        );
         assert_eq!(wait, Duration::from_secs(2));
     }
 }

@@ -215,5 +215,5 @@ async fn a_load_level_shortens_calls_and_their_answers() {
     whole(house.engine().call(chat("one/m", false)).await.unwrap());
     let sent = String::from_utf8(vendor.request().await.body.to_vec()).unwrap();
     assert!(sent.ends_with(r#""odd":1.0e400,"max_tokens":9}"#), "{sent}");
-    assert_eq!(house.engine().overview().ceiling, 10_000, "until the first change of the level");
+    assert_eq!(house.engine().overview().ceiling, 5, "what low allows");
 }
