@@ -160,6 +160,7 @@ impl Snapshot {
             id,
             price: known.price,
             context_tokens: known.context_tokens,
+            prefill: known.entry.map(|entry| entry.capabilities.assistant_prefill),
         }))
     }
 }

@@ -8,12 +8,15 @@ use types::{Dialect, Fault, Moment};
 use upstream::Outgoing;
 use wire::{Rewrite, Writing, Written};
 
+use crate::call::continuation::{Beginning, Resumed};
 use crate::call::{Planned, Target};
 
 /// Makes the requests of one call. The neutral form is made at most once, and only if some target needs it.
 #[derive(Default)]
 pub(super) struct Maker {
     neutral: OnceLock<Request>,
+    /// What the caller has already, where only the rest is asked for.
+    beginning: Option<Beginning>,
 }
 
 /// A request, and how its answer must be read.
@@ -25,9 +28,23 @@ pub(super) struct Made {
     pub(super) usage_added: bool,
     /// What was left out because the target cannot take it, by the caller's names.
     pub(super) dropped: Vec<String>,
+    /// How the answer is read where it goes on with another.
+    pub(super) resumed: Option<Resumed>,
 }
 
 impl Maker {
+    /// Makes requests for the rest of an answer.
+    pub(super) fn going_on(beginning: Beginning) -> Self {
+        Self { beginning: Some(beginning), ..Self::default() }
+    }
+
+    /// This target does not take the beginning of its answer.
+    pub(super) fn refused(&mut self, target: &Arc<Target>) {
+        if let Some(beginning) = &mut self.beginning {
+            beginning.refused(target);
+        }
+    }
+
     pub(super) fn make(
         &self,
         planned: &Planned<'_>,
@@ -57,6 +74,13 @@ impl Maker {
             (self.translate(planned, &writing)?, Vec::new())
         };
         let Written { body, dropped } = written;
+        let (body, resumed) = match &self.beginning {
+            None => (body, None),
+            Some(beginning) => {
+                let (body, resumed) = beginning.ask(body, &writing, target);
+                (body, Some(resumed))
+            }
+        };
         let outgoing = Outgoing {
             dialect,
             model: Arc::clone(&target.id),
@@ -66,7 +90,7 @@ impl Maker {
             passed: headers,
             connect_by,
         };
-        Ok(Made { outgoing, dialect, usage_added, dropped })
+        Ok(Made { outgoing, dialect, usage_added, dropped, resumed })
     }
 
     fn translate(&self, planned: &Planned<'_>, writing: &Writing<'_>) -> Result<Written, Fault> {

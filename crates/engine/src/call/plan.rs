@@ -65,6 +65,8 @@ pub struct Target {
     pub price: Option<Price>,
     /// The model's context in tokens, if known.
     pub context_tokens: Option<u64>,
+    /// Whether the price list says that the model takes the beginning of its own answer.
+    pub(crate) prefill: Option<bool>,
     /// What is known of how it does.
     pub(crate) deployment: Arc<Deployment>,
     /// Where its figures go.
@@ -199,6 +201,7 @@ fn machine_route(route: Option<&Route>, targets: &[Arc<Target>], retry: &retry::
         targets: targets.iter().enumerate().map(target).collect(),
         retry: *route.map_or(retry, |route| &route.retry),
         filtered: route.map(|route| route.filtered).unwrap_or_default(),
+        stream_failure: route.map(|route| route.stream_failure).unwrap_or_default(),
     }
 }
 

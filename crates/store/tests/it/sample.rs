@@ -40,5 +40,6 @@ pub(crate) fn row(number: u64) -> Row {
         },
         run: None,
         step: None,
+        seam: None,
     }
 }

@@ -58,6 +58,7 @@ pub(crate) fn complete() -> Row {
         },
         run: None,
         step: None,
+        seam: None,
     }
 }
 
