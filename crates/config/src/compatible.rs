@@ -5,7 +5,7 @@
 //! listed as refused unless ignoring it changes the answer.
 
 use types::Quirks;
-use types::quirks::{MaxTokens, ReasoningField, StreamUsage};
+use types::quirks::{MaxTokens, Prefill, ReasoningField, StreamUsage};
 
 /// A server of the OpenAI kind.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,6 +60,7 @@ pub static COMPATIBLE: [Compatible; 22] = [
             some_tool: "any",
             reasoning: ReasoningField::None,
             developer: false,
+            prefill: Prefill::Marked("prefix"),
             // Anything it does not know is an error there.
             refuses: &[
                 "logit_bias",
@@ -77,7 +78,11 @@ pub static COMPATIBLE: [Compatible; 22] = [
         "Groq",
         Some("https://api.groq.com/openai/v1"),
         Some("groq"),
-        Quirks { refuses: &["logit_bias", "logprobs", "top_logprobs"], ..Quirks::OPENAI },
+        Quirks {
+            prefill: Prefill::Trailing,
+            refuses: &["logit_bias", "logprobs", "top_logprobs"],
+            ..Quirks::OPENAI
+        },
     ),
     server(
         "deepseek",
@@ -88,6 +93,8 @@ pub static COMPATIBLE: [Compatible; 22] = [
             reasoning: ReasoningField::None,
             json_schema: false,
             developer: false,
+            // It takes `prefix` at its beta address only, and most are not there.
+            prefill: Prefill::No,
             refuses: &["logit_bias", "n", "seed"],
             ..USUAL
         },
@@ -151,6 +158,7 @@ pub static COMPATIBLE: [Compatible; 22] = [
         Quirks {
             reasoning: ReasoningField::None,
             developer: false,
+            prefill: Prefill::Marked("partial"),
             refuses: &["logit_bias", "logprobs", "top_logprobs", "seed"],
             ..USUAL
         },
@@ -162,7 +170,12 @@ pub static COMPATIBLE: [Compatible; 22] = [
         "Alibaba Model Studio",
         Some("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
         Some("dashscope"),
-        Quirks { developer: false, reasoning: ReasoningField::None, ..USUAL },
+        Quirks {
+            developer: false,
+            reasoning: ReasoningField::None,
+            prefill: Prefill::Marked("partial"),
+            ..USUAL
+        },
     ),
     server(
         "cohere",
@@ -189,9 +202,9 @@ pub static COMPATIBLE: [Compatible; 22] = [
             ..OWN
         },
     ),
-    server("vllm", "vLLM", None, None, OWN),
-    server("llamacpp", "llama.cpp", None, None, OWN),
-    server("sglang", "SGLang", None, None, OWN),
+    server("vllm", "vLLM", None, None, Quirks { prefill: Prefill::Continued, ..OWN }),
+    server("llamacpp", "llama.cpp", None, None, Quirks { prefill: Prefill::Trailing, ..OWN }),
+    server("sglang", "SGLang", None, None, Quirks { prefill: Prefill::Continued, ..OWN }),
 ];
 
 const fn server(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use policy::attempt::StreamFailure;
 use policy::attempt::{Causes, Filtered};
 use policy::{Timeouts, breaker, hedge, retry};
 
@@ -119,14 +120,6 @@ pub struct Breaker {
     pub slow: Option<Duration>,
     /// Whether it opens early where failure is foreseen.
     pub forecast: bool,
-}
-
-/// What happens to a stream that breaks after its first content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StreamFailure {
-    /// The caller gets an error event.
-    #[default]
-    Error,
 }
 
 /// Deadlines that may be left out.

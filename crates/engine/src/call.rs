@@ -10,6 +10,7 @@
 
 mod admit;
 mod attempt;
+mod continuation;
 mod conversation;
 mod count;
 mod joined;

@@ -161,6 +161,7 @@ impl Snapshot {
             price: known.price,
             context_tokens: known.context_tokens,
             max_output_tokens: known.max_output_tokens,
+            prefill: known.entry.map(|entry| entry.capabilities.assistant_prefill),
         }))
     }
 }

@@ -8,6 +8,7 @@
 //! ```text
 //!          ┌──────── Failed, again ◀─────────────┐
 //! Start ─▶ Send ─▶ Committed ─▶ Emit ─▶ Completed ─▶ Finish
+//!            │         ├──────── Broken ──────────▶ Send, as after Failed, on a route that continues
 //!            │         └──────── Failed ──────────▶ Finish (cut; never tried again)
 //!            └─ Failed ─▶ Sleep ─▶ Woke ─▶ Send │ Send to another target │ Finish
 //! ```
@@ -18,7 +19,11 @@
 //! the driver cancels the loser.
 //!
 //! Invariants: attempts ≤ targets × tries of the policy; a target that was left is never asked again; at most
-//! one backup; nothing begins at or after the deadline; after the first content nothing is tried again.
+//! one backup; nothing begins at or after the deadline; after the first content nothing is tried again, unless the
+//! route continues broken streams and the driver says that it can.
+//!
+//! Two of them are wider there: a target that refused the beginning of the answer is asked once more without it,
+//! and the loser of a backup's race may be asked for the rest.
 
 mod allowances;
 mod route;
@@ -28,11 +33,11 @@ mod verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
-use types::{Code, Fault, Kind, Moment, Retry};
+use types::{Code, Fault, Kind, Moment, Progress, Retry};
 
 pub use allowances::{Allowances, Refused, Unlimited};
 use route::MOST_TARGETS;
-pub use route::{Cause, Causes, Filtered, Route, Target};
+pub use route::{Cause, Causes, Filtered, Route, StreamFailure, Target};
 pub use step::{Event, Role, Send, Step};
 use verdict::{Verdict, judge};
 
@@ -56,8 +61,8 @@ enum Phase {
     Paired(Running, Running),
     /// Before another try of the same target; the fault that led to it.
     Waiting(Running, Fault),
-    /// The caller sees it.
-    Committed,
+    /// The caller sees it; the second is the other one of a pair.
+    Committed(Running, Option<Running>),
     Over,
 }
 
@@ -78,6 +83,8 @@ pub struct Machine {
     /// Targets that are not asked again, one bit each.
     left: u64,
     met: Causes,
+    /// Targets that refused the beginning of the answer, one bit each.
+    unsuited: u64,
     /// Contexts of at most so many tokens were too small.
     too_small: Option<u64>,
     random: u64,
@@ -128,6 +135,7 @@ impl Machine {
             hedged: false,
             left: 0,
             met: Causes::NONE,
+            unsuited: 0,
             too_small: None,
             random: seed,
         }
@@ -187,10 +195,20 @@ impl Machine {
         match (event, std::mem::replace(&mut self.phase, Phase::Over)) {
             (_, Phase::Over) => Step::Finish(Err(Fault::internal("the call was already over"))),
             (Event::Completed, _) => Step::Finish(Ok(())),
-            (Event::Committed, _) => {
-                self.phase = Phase::Committed;
+            (Event::Committed, phase) => {
+                self.phase = match phase {
+                    Phase::Running(running) => Phase::Committed(running, None),
+                    Phase::Paired(first, backup) => Phase::Committed(first, Some(backup)),
+                    other => other,
+                };
                 Step::Emit
             }
+            (Event::Broken(attempt, fault), Phase::Committed(first, backup)) => {
+                let seen = backup.filter(|backup| backup.attempt == attempt).unwrap_or(first);
+                self.broken(seen, fault, now, allow)
+            }
+            (Event::Unsuited(fault), Phase::Running(running)) => self.unsuited(running, fault, now, allow),
+            (Event::Broken(_, fault) | Event::Unsuited(fault), _) => Step::Finish(Err(fault)),
             (Event::Failed(fault), Phase::Running(running)) => self.failed(running, fault, now, allow),
             (Event::Failed(fault), Phase::Paired(first, backup)) => {
                 self.leave(first.target);
@@ -252,6 +270,28 @@ impl Machine {
                 }
             }
         }
+        self.leave(at.target);
+        self.walk(Some(fault), now, allow)
+    }
+
+    /// The caller has the beginning of the answer: the rest is asked for where a whole answer would have been.
+    fn broken(&mut self, at: Running, fault: Fault, now: Moment, allow: &mut impl Allowances) -> Step {
+        match self.route.stream_failure {
+            StreamFailure::Error => Step::Finish(Err(fault)),
+            StreamFailure::Continue => {
+                self.failed(at, fault.with_progress(Progress::PerhapsExecuted), now, allow)
+            }
+        }
+    }
+
+    /// The same target once more, at once and without what it refused; only once, and within the budget.
+    fn unsuited(&mut self, at: Running, fault: Fault, now: Moment, allow: &mut impl Allowances) -> Step {
+        let bit = 1 << (at.target % MOST_TARGETS);
+        if self.unsuited & bit == 0 && allow.retry(now) {
+            self.unsuited |= bit;
+            return self.again(Running { tries: at.tries.saturating_sub(1), ..at }, fault, now, allow);
+        }
+        self.met = self.met.with(Cause::of(&fault));
         self.leave(at.target);
         self.walk(Some(fault), now, allow)
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memmem;
-use types::ledger::Row;
+use types::ledger::{Row, Seam};
 use types::{AttemptKey, CallId, Code, Kind, Money, RunId, Timing, Usage};
 
 use crate::StoreError;
@@ -109,6 +109,7 @@ pub(crate) fn write(row: &Row, out: &mut Vec<u8>) {
         run,
         step,
         profile,
+        seam,
     } = row;
     let mut line = Line(out);
     line.raw("{\"call\":\"call_").hex(call.as_bytes());
@@ -141,6 +142,10 @@ pub(crate) fn write(row: &Row, out: &mut Vec<u8>) {
     line.name(",\"step\":", step.as_deref());
     if let Some(profile) = profile {
         line.raw(",\"profile\":").json(profile);
+    }
+    if let Some(Seam { at_bytes, how }) = *seam {
+        line.raw(",\"seam\":{\"at_bytes\":").count(at_bytes);
+        line.raw(",\"how\":\"").raw(how.as_str()).raw("\"}");
     }
     line.raw("}");
 }

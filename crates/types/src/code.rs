@@ -80,6 +80,8 @@ codes! {
     ContentFiltered = "WL4008",
     /// The local model's server could not be found or started.
     LocalModel = "WL4009",
+    /// Asked to go on with an answer, the model answered otherwise.
+    StreamDiverged = "WL4010",
     // 5xxx: chains and runs
     /// The chain file is not valid.
     BadChain = "WL5001",

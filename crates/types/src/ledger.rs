@@ -43,6 +43,35 @@ impl Outcome {
     }
 }
 
+/// Where an attempt goes on with an answer whose beginning came from earlier attempts of the same call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Seam {
+    /// Bytes of text that the caller had by then.
+    pub at_bytes: u64,
+    /// How the rest was asked for.
+    pub how: Rest,
+}
+
+/// How the rest of an answer is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rest {
+    /// The model was given the beginning, to write on from there.
+    Prefill,
+    /// The model was asked anew, and what it said again was left out.
+    Anew,
+}
+
+impl Rest {
+    /// The name in rows and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prefill => "prefill",
+            Self::Anew => "anew",
+        }
+    }
+}
+
 /// One attempt. Holds no prompt, no answer and no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
@@ -105,4 +134,7 @@ pub struct Row {
     /// What a task or profile added to the request, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Box<Applied>>,
+    /// Where it goes on with an answer that an earlier attempt began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seam: Option<Seam>,
 }

@@ -25,6 +25,8 @@ pub struct Quirks {
     pub developer: bool,
     /// Whether the reasoning of earlier turns is taken back, with its signatures (`reasoning_details`).
     pub reasoning_back: bool,
+    /// How it takes the beginning of its own answer, to write on from there.
+    pub prefill: Prefill,
     /// Top-level fields that the server refuses.
     pub refuses: &'static [&'static str],
 }
@@ -62,6 +64,20 @@ pub enum ReasoningField {
     None,
 }
 
+/// How a server takes the beginning of its own answer, to write on from there. Some repeat it then: llama.cpp's server
+/// answers with the whole text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefill {
+    /// Not at all, or nobody says how.
+    No,
+    /// As the last turn, which is the model's.
+    Trailing,
+    /// As the last turn, with this member of it true: Mistral's `prefix`, Moonshot's `partial`.
+    Marked(&'static str),
+    /// As the last turn, with `continue_final_message` in the request (vLLM and its like).
+    Continued,
+}
+
 impl Quirks {
     /// OpenAI itself.
     pub const OPENAI: Self = Self {
@@ -75,6 +91,7 @@ impl Quirks {
         json_schema: true,
         developer: true,
         reasoning_back: false,
+        prefill: Prefill::No,
         refuses: &[],
     };
 }

@@ -233,6 +233,13 @@ impl StreamEncoder {
         })
     }
 
+    /// Takes its stand in the middle of a Messages stream, in which so many blocks have begun and this one is open.
+    pub(crate) fn stand(&mut self, blocks: u32, open: Option<anthropic::stream_out::Kind>) {
+        if let Writer::Anthropic(writer) = &mut self.0 {
+            writer.stand(blocks, open);
+        }
+    }
+
     /// Appends what the event is in this dialect: nothing, one event of the stream or several.
     pub fn event(&mut self, event: &Event, out: &mut BytesMut) {
         match &mut self.0 {

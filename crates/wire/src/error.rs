@@ -94,6 +94,7 @@ pub fn status_of(dialect: Dialect, fault: &Fault) -> u16 {
         | Code::Unreachable
         | Code::BadAnswer
         | Code::StreamCut
+        | Code::StreamDiverged
         | Code::StepFailed
         | Code::BadOutput => 502,
         Code::BadConfig | Code::Internal | Code::Database => 500,

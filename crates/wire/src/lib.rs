@@ -24,6 +24,7 @@ mod piece;
 mod rate_limits;
 mod rejection;
 mod responses;
+mod resume;
 mod retry_after;
 mod rope;
 mod said;
@@ -53,6 +54,7 @@ pub use parameters::{
 pub use peek::{Peek, Spans, peek};
 pub use rate_limits::{Left, RateLimits, rate_limits};
 pub use rejection::decode_error;
+pub use resume::{Diverged, Prefilled, Seam, Shadow, Told, Trail, is_single, prefilled};
 pub use rope::Rope;
 pub use shorten::shorten;
 pub use splice::{Rewrite, splice};

@@ -42,9 +42,10 @@ pub(crate) static ROUTE: Section = Section {
         ),
         field(
             "stream_failure",
-            Is::Words(Words { now: &["error"], later: &["continue"] }),
+            words(&["error", "continue"]),
             "error",
-            "What happens to a stream that breaks after its first content: the caller gets an error event.",
+            "What happens to a stream that breaks after its first content: the caller gets an error event, or, while \
+             all that came is plain text, the rest is asked for and goes on in the same stream.",
         ),
         field(
             "unsupported",
@@ -224,9 +225,11 @@ pub(crate) fn route<'a>(name: String, at: Reader<'a>, base: &Defaults, profiles:
         unsupported: fields
             .word("unsupported", &[("refuse", Unsupported::Refuse), ("drop", Unsupported::Drop)])
             .unwrap_or_default(),
-        stream_failure: fields.word("stream_failure", &[("error", StreamFailure::Error)]).unwrap_or_default(),
         task: profile::task_name(fields.value("task"), profiles),
         profile: profile::profile_name(fields.value("profile"), profiles),
+        stream_failure: fields
+            .word("stream_failure", &[("error", StreamFailure::Error), ("continue", StreamFailure::Continue)])
+            .unwrap_or_default(),
         at,
     };
     fields.finish();

@@ -20,7 +20,7 @@ providers:
   'a/b': { kind: local }
 routes:
   one: { models: [], strategy: learned }
-  two: { modles: [sim/a], retry: { attempts: 0, backoff: fibonnaci }, stream_failure: continue }
+  two: { modles: [sim/a], retry: { attempts: 0, backoff: fibonnaci }, stream_failure: retry }
 limits: { global: { rps: 5 } }
 budgets: []
 telemetry: { sample: 2, otlp: ftp://x, log_level: loud }

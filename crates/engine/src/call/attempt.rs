@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use policy::attempt::{Event, Machine, Send, Step};
+use policy::attempt::{Event, Machine, Send, Step, StreamFailure};
 use policy::degrade::Level;
 use policy::limit::{Place as Spot, Standing};
 use types::{Code, Dialect, Fault, Kind, Moment, Progress, Retry, UsageSource};
 use upstream::{Body, Exchange, clock};
 use wire::Seen;
 
+use crate::call::continuation::Continuation;
 use crate::call::joined::Joined;
 use crate::call::outgoing::{Made, Maker};
 use crate::call::permissions::permissions;
@@ -74,8 +75,12 @@ impl Engine {
                     tokio::time::sleep_until(clock::instant(until)).await;
                     event = Event::Woke;
                 }
-                // A stream goes on in its relay: after its first content nothing is tried again.
+                // A stream goes on in its relay: after its first content nothing is tried again, unless its route
+                // continues broken streams.
                 Step::Emit | Step::Finish(Ok(())) => {
+                    if let Some(Answered::Stream(relay)) = &mut answer {
+                        relay.going_on(Continuation::of(self, planned, &machine));
+                    }
                     return answer.ok_or_else(|| Fault::internal("a call ended well without an answer"));
                 }
                 Step::Finish(Err(fault)) => {
@@ -142,7 +147,7 @@ impl Engine {
     ) -> Result<Got, Fault> {
         let parsed = &planned.admitted.parsed;
         let target = Arc::clone(record.target());
-        let Made { outgoing, dialect, usage_added, dropped, profile } = made;
+        let Made { outgoing, dialect, usage_added, dropped, profile, resumed } = made;
         record.sent();
         let mut exchange = target.provider.send(outgoing).await?;
         record.answered(exchange.status.as_u16(), exchange.timing);
@@ -177,9 +182,8 @@ impl Engine {
             if !content_type.starts_with(expected) {
                 return Err(bad_answer("a stream was asked for and something else came"));
             }
-            let meta = meta(parsed, &parsed.peek.model);
-            let inbound = parsed.inbound.dialect;
-            let reader = Reader::new((dialect, inbound), usage_added, parsed.peek.include_usage, &meta);
+            let begun = || reader(planned, dialect, usage_added);
+            let reader = resumed.map_or_else(begun, |resumed| resumed.reader);
             let parts = stream_start(exchange, reader, about).await?;
             return Ok(Got::Stream(Box::new(parts)));
         }
@@ -218,6 +222,18 @@ fn machine(planned: &Planned<'_>) -> Machine {
         Some(target) => machine.preferring(target),
         None => machine,
     }
+}
+
+/// The reader of a stream at its beginning.
+fn reader(planned: &Planned<'_>, dialect: Dialect, usage_added: bool) -> Reader {
+    let parsed = &planned.admitted.parsed;
+    let meta = meta(parsed, &parsed.peek.model);
+    let dialects = (dialect, parsed.inbound.dialect);
+    let mut reader = Reader::new(dialects, usage_added, parsed.peek.include_usage, &meta);
+    if planned.plan.route.stream_failure == StreamFailure::Continue {
+        reader.follow(dialect);
+    }
+    reader
 }
 
 /// A whole answer in the caller's dialect, its usage taken down.

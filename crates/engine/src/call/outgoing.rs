@@ -8,12 +8,15 @@ use types::{Applied, Dialect, Fault, Moment, Parameters};
 use upstream::Outgoing;
 use wire::{Rewrite, Writing, Written};
 
+use crate::call::continuation::{Beginning, Resumed};
 use crate::call::{Planned, Target};
 
 /// Makes the requests of one call. The neutral form is made at most once, and only if some target needs it.
 #[derive(Default)]
 pub(super) struct Maker {
     neutral: Mutex<Option<Request>>,
+    /// What the caller has already, where only the rest is asked for.
+    beginning: Option<Beginning>,
 }
 
 /// A request, and how its answer must be read.
@@ -27,9 +30,23 @@ pub(super) struct Made {
     pub(super) dropped: Vec<String>,
     /// What a task or profile added.
     pub(super) profile: Option<Box<Applied>>,
+    /// How the answer is read where it goes on with another.
+    pub(super) resumed: Option<Resumed>,
 }
 
 impl Maker {
+    /// Makes requests for the rest of an answer.
+    pub(super) fn going_on(beginning: Beginning) -> Self {
+        Self { beginning: Some(beginning), ..Self::default() }
+    }
+
+    /// This target does not take the beginning of its answer.
+    pub(super) fn refused(&mut self, target: &Arc<Target>) {
+        if let Some(beginning) = &mut self.beginning {
+            beginning.refused(target);
+        }
+    }
+
     pub(super) fn make(
         &self,
         planned: &Planned<'_>,
@@ -65,6 +82,13 @@ impl Maker {
             (self.translate(planned, &writing, &added)?, Vec::new())
         };
         let Written { body, dropped } = written;
+        let (body, resumed) = match &self.beginning {
+            None => (body, None),
+            Some(beginning) => {
+                let (body, resumed) = beginning.ask(body, &writing, target);
+                (body, Some(resumed))
+            }
+        };
         let outgoing = Outgoing {
             dialect,
             model: Arc::clone(&target.id),
@@ -75,7 +99,7 @@ impl Maker {
             connect_by,
         };
         let profile = profile.map(|(_, applied)| Box::new(applied));
-        Ok(Made { outgoing, dialect, usage_added, dropped, profile })
+        Ok(Made { outgoing, dialect, usage_added, dropped, profile, resumed })
     }
 
     fn translate(

@@ -50,13 +50,9 @@ pub(super) fn permissions<'a>(
     metrics: &'a Metrics,
     now: Moment,
 ) -> Permissions<'a, impl Fn(usize) -> Option<&'a Health> + use<'a>> {
-    let plan = &*planned.plan;
-    let health = |target: usize| plan.targets.get(target).map(|target| &target.deployment.health);
-    let mut guards = Guards::new(plan.targets.len(), health);
-    let budgets = Budgets { route: &plan.budget, overall: &plan.overall };
-    budgets.call(now);
-    guards.budgets = Some(budgets);
-    guards.adaptive = plan.adaptive.then(|| Adaptive::upto(plan.timeouts.first_token));
+    let mut permissions = later_permissions(planned, metrics);
+    let Permissions { guards, plan, .. } = &mut permissions;
+    Budgets { route: &plan.budget, overall: &plan.overall }.call(now);
     if plan.hedges && planned.ration.is_none_or(|ration| ration.extras) {
         let cost = expected_cost(planned);
         plan.hedger.call(now, cost);
@@ -64,6 +60,19 @@ pub(super) fn permissions<'a>(
         let streamed = planned.admitted.parsed.peek.stream;
         guards.hedging = streamed.then_some(Hedging { hedger: &plan.hedger, cost, load: 0.0 });
     }
+    permissions
+}
+
+/// Those of a call that was counted when it began, and has no backups any more.
+pub(super) fn later_permissions<'a>(
+    planned: &'a Planned<'_>,
+    metrics: &'a Metrics,
+) -> Permissions<'a, impl Fn(usize) -> Option<&'a Health> + use<'a>> {
+    let plan = &*planned.plan;
+    let health = |target: usize| plan.targets.get(target).map(|target| &target.deployment.health);
+    let mut guards = Guards::new(plan.targets.len(), health);
+    guards.budgets = Some(Budgets { route: &plan.budget, overall: &plan.overall });
+    guards.adaptive = plan.adaptive.then(|| Adaptive::upto(plan.timeouts.first_token));
     Permissions {
         guards,
         plan,

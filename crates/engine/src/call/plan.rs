@@ -71,6 +71,8 @@ pub struct Target {
     pub context_tokens: Option<u64>,
     /// The tokens that it writes at most, if known.
     pub max_output_tokens: Option<u64>,
+    /// Whether the price list says that the model takes the beginning of its own answer.
+    pub(crate) prefill: Option<bool>,
     /// What is known of how it does.
     pub(crate) deployment: Arc<Deployment>,
     /// Where its figures go.
@@ -210,6 +212,7 @@ fn machine_route(route: Option<&Route>, targets: &[Arc<Target>], retry: &retry::
         targets: targets.iter().enumerate().map(target).collect(),
         retry: *route.map_or(retry, |route| &route.retry),
         filtered: route.map(|route| route.filtered).unwrap_or_default(),
+        stream_failure: route.map(|route| route.stream_failure).unwrap_or_default(),
     }
 }
 

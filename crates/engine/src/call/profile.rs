@@ -12,7 +12,7 @@ use wire::{Bounds, Edit, Said, Writing};
 use crate::call::{Admitted, Parsed, Plan, Target};
 
 /// What a call is to be sent with, if its caller does not say otherwise.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Wanted {
     decided: Decided,
     /// What the caller says itself.

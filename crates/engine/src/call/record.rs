@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use telemetry::trace::{Context, SpanId};
-use types::ledger::{Outcome, Row};
+use types::ledger::{Outcome, Rest, Row, Seam};
 use types::{AttemptKey, Fault, Moment, Money, Progress, Timing, Usage, UsageSource};
 use upstream::clock;
 
@@ -78,6 +78,7 @@ impl Record {
             run: step.map(|step| step.run),
             step: step.map(|step| Arc::clone(&step.name)),
             profile: None,
+            seam: None,
         };
         Self {
             engine: engine.clone(),
@@ -105,6 +106,17 @@ impl Record {
     /// The row, while it may still be changed.
     pub(super) fn row(&mut self) -> Option<&mut Row> {
         self.row.as_deref_mut()
+    }
+
+    /// It goes on with an answer that another attempt began.
+    pub(super) fn goes_on(&mut self, seam: Seam) {
+        if seam.how == Rest::Prefill {
+            // The beginning is part of what is read.
+            self.rough_input += models::tokens::rough(usize::try_from(seam.at_bytes).unwrap_or(usize::MAX));
+        }
+        if let Some(row) = &mut self.row {
+            row.seam = Some(seam);
+        }
     }
 
     /// The answer's head has come: from here on the attempt costs something, however it ends.

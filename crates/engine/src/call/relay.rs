@@ -6,10 +6,13 @@
 //!
 //! The row is in the spool before the last bytes leave: what a caller has seen whole is accounted for.
 
+mod rest;
+
 use std::convert::Infallible;
 use std::future::Future as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,19 +20,21 @@ use http_body::Frame;
 use policy::attempt::Send;
 use tokio::time::{Instant, Sleep};
 use types::ledger::Outcome;
-use types::{Code, Dialect, Fault, Kind, Moment, Progress, UsageSource};
+use types::{Code, Dialect, Fault, Kind, Moment, UsageSource};
 use upstream::{Body, clock};
 use wire::Seen;
 
 use crate::Engine;
+use crate::call::About;
 use crate::call::attempt::Started;
+use crate::call::continuation::Continuation;
 use crate::call::conversation::Asked;
 use crate::call::joined::Joined;
 use crate::call::record::Record;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
 use crate::call::watch::Watch;
-use crate::call::{About, Settled};
+use rest::Rest;
 
 /// Bytes that may wait to be passed on before the rest of the stream is read.
 const MAX_JOINED: usize = 64 << 10;
@@ -45,17 +50,23 @@ pub struct Relay {
     /// The provider's side; gone once it has ended.
     body: Option<Body>,
     reader: Reader,
+    /// What came with the first content.
+    first: Option<Seen>,
+    /// Who is being read, and by which attempt.
+    provider: Arc<str>,
+    attempt: u16,
+    /// What it takes to go on elsewhere; `None`: not wanted, or not possible any more.
+    continuation: Option<Box<Continuation>>,
+    rest: Option<Rest>,
     out: Joined,
     /// Gone once the row is in the spool.
     record: Option<Record>,
-    /// What the deployment learns of it.
-    watch: Watch,
+    /// What the deployment learns of it; gone with the record.
+    watch: Option<Watch>,
     /// The call as a whole; told when the record is settled, and counted as in flight until then.
     tally: Option<Tally>,
     /// What is kept of the call with its answer, if it is kept.
     asked: Option<(Engine, Asked)>,
-    /// How the stream ended, if it did before the tally came.
-    ended: Option<(Outcome, Option<Fault>, Settled)>,
     idle: Duration,
     total_by: Moment,
     sent_at: Moment,
@@ -76,29 +87,47 @@ impl Relay {
             row.timing.first_token = Some(first_token_at - sent_at);
         }
         let timer = Box::pin(tokio::time::sleep_until(clock::instant(send.total_by)));
-        let mut relay = Self {
+        Self {
+            provider: Arc::clone(&about.provider),
+            attempt: send.attempt,
+            continuation: None,
+            rest: None,
+            first: Some(seen),
             about,
             dialect,
             body: Some(body),
             reader,
             out,
             record: Some(record),
-            watch,
+            watch: Some(watch),
             tally: None,
             asked: None,
-            ended: None,
             idle: send.idle,
             total_by: send.total_by,
             sent_at,
             waiting: None,
             timer,
-        };
-        relay.note(seen);
-        relay
+        }
     }
 
     /// What the caller is to be sent next; `None` at the end.
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(seen) = self.first.take() {
+            self.note(seen);
+        }
+        loop {
+            ready!(self.poll_stream(cx));
+            if !self.out.is_empty() {
+                return Poll::Ready(Some(self.out.take()));
+            }
+            if !ready!(self.poll_rest(cx)) {
+                return Poll::Ready(None);
+            }
+        }
+    }
+
+    /// Reads until there is something to pass on, or nothing more comes.
+    fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(body) = &mut self.body
             && self.out.len() < MAX_JOINED
         {
@@ -125,7 +154,7 @@ impl Relay {
                 },
             }
         }
-        Poll::Ready(if self.out.is_empty() { None } else { Some(self.out.take()) })
+        Poll::Ready(())
     }
 
     /// Takes in what a piece of the stream brought.
@@ -133,41 +162,39 @@ impl Relay {
         if let Some(fault) = seen.failed {
             self.broken(Outcome::Cut, &fault);
         } else if seen.complete {
-            self.settle(Outcome::Complete, None);
+            self.complete();
         }
     }
 
-    /// The stream will not be whole: the caller is told so, in its dialect, and the ledger too.
-    fn broken(&mut self, outcome: Outcome, fault: &Fault) {
-        self.body = None;
-        // After the end marker nothing can be missing: a late error concerns the connection, not the answer.
+    /// All of it has come.
+    fn complete(&mut self) {
         if self.record.is_none() {
             return;
         }
-        let fault = fault.clone().with_progress(Progress::Streaming).with_provider(&*self.about.provider);
-        self.out.push(wire::error_event(self.dialect, &fault, Some(self.about.call)));
-        self.settle(outcome, Some(&fault));
+        self.keep();
+        self.close(Outcome::Complete, None);
+        self.tell(Outcome::Complete, None);
     }
 
-    fn settle(&mut self, outcome: Outcome, fault: Option<&Fault>) {
+    /// The attempt that is being read has ended.
+    fn close(&mut self, outcome: Outcome, fault: Option<&Fault>) {
         let Some(mut record) = self.record.take() else { return };
-        if outcome == Outcome::Complete {
-            self.keep();
-        }
         self.account(&mut record);
-        match fault {
-            Some(fault) => self.watch.failed(fault),
-            None => self.watch.complete(),
+        match (self.watch.take(), fault) {
+            // Who answers otherwise than another did has not failed.
+            (Some(mut watch), Some(fault)) if fault.code != Code::StreamDiverged => watch.failed(fault),
+            (Some(mut watch), None) => watch.complete(),
+            _ => {}
         }
         let settled = record.end(outcome, fault);
-        self.ended = Some((outcome, fault.cloned(), settled));
-        self.tell();
+        if let Some(tally) = &mut self.tally {
+            tally.spent(&settled);
+        }
     }
 
-    /// Takes the call's tally along: the call lasts as long as its stream.
+    /// Takes the call's tally along: the call lasts as long as its stream. Nothing is read before that.
     pub(super) fn carry(&mut self, tally: Tally) {
         self.tally = Some(tally);
-        self.tell();
     }
 
     /// Keeps the answer once it is whole: it may be so already.
@@ -184,13 +211,10 @@ impl Relay {
         }
     }
 
-    fn tell(&mut self) {
-        if self.tally.is_some()
-            && let Some((outcome, fault, settled)) = self.ended.take()
-            && let Some(mut tally) = self.tally.take()
-        {
-            tally.spent(&settled);
-            tally.end(outcome, fault.as_ref());
+    /// The call has ended.
+    fn tell(&mut self, outcome: Outcome, fault: Option<&Fault>) {
+        if let Some(tally) = self.tally.take() {
+            tally.end(outcome, fault);
         }
     }
 
@@ -274,7 +298,7 @@ impl http_body::Body for Relay {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_none() && self.out.is_empty()
+        self.body.is_none() && self.out.is_empty() && self.rest.is_none()
     }
 }
 

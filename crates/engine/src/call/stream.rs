@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use types::chat::Event;
 use types::{Dialect, Fault, Usage};
-use wire::{Seen, Sift, StreamDecoder, StreamEncoder};
+use wire::{Seam, Seen, Shadow, Sift, StreamDecoder, StreamEncoder, Trail};
 
 use crate::call::conversation::last_event;
 use crate::call::joined::Joined;
@@ -21,12 +21,18 @@ pub(super) enum Reader {
 pub(super) struct Sifted {
     sift: Sift,
     pieces: Vec<Bytes>,
+    /// Reads along, where the route continues broken streams.
+    shadow: Option<Shadow>,
 }
 
 #[derive(Debug)]
 pub(super) struct Translated {
     decoder: StreamDecoder,
     encoder: StreamEncoder,
+    /// What holds back the beginning, where this goes on with another stream's answer.
+    seam: Option<Seam>,
+    /// What the caller has, where the route continues broken streams.
+    trail: Option<Trail>,
     events: Vec<Event>,
     usage: Option<Usage>,
     text_bytes: u64,
@@ -45,18 +51,48 @@ impl Reader {
         meta: &wire::AnswerMeta<'_>,
     ) -> Self {
         if from == to {
-            return Self::Sifted(Box::new(Sifted { sift: Sift::new(from, usage_added), pieces: Vec::new() }));
+            let sift = Sift::new(from, usage_added);
+            return Self::Sifted(Box::new(Sifted { sift, pieces: Vec::new(), shadow: None }));
         }
+        let encoder = StreamEncoder::new(to, meta, include_usage);
+        Self::Translated(Box::new(Translated::new(from, encoder)))
+    }
+
+    /// A reader for a stream that goes on with an answer of which the caller has `text`, and behind which `encoder`
+    /// stands.
+    pub(super) fn going_on(from: Dialect, seam: Seam, encoder: StreamEncoder, text: String) -> Self {
+        let translated = Translated::new(from, encoder);
         Self::Translated(Box::new(Translated {
-            decoder: StreamDecoder::new(from),
-            encoder: StreamEncoder::new(to, meta, include_usage),
-            events: Vec::new(),
-            usage: None,
-            text_bytes: 0,
-            content: false,
-            complete: false,
-            last: None,
+            seam: Some(seam),
+            trail: Some(Trail::from(text)),
+            ..translated
         }))
+    }
+
+    /// Keeps what it takes to go on with the answer elsewhere.
+    pub(super) fn follow(&mut self, dialect: Dialect) {
+        match self {
+            Self::Sifted(sifted) => sifted.shadow = Shadow::new(dialect),
+            Self::Translated(translated) => translated.trail = Some(Trail::default()),
+        }
+    }
+
+    /// The text that the caller has, and a writer that stands behind it; `None`: the answer cannot be gone on with.
+    pub(super) fn behind(
+        &self,
+        meta: &wire::AnswerMeta<'_>,
+        include_usage: bool,
+    ) -> Option<(String, StreamEncoder)> {
+        match self {
+            Self::Sifted(sifted) => {
+                let shadow = sifted.shadow.as_ref()?;
+                Some((shadow.text()?.to_owned(), shadow.encoder(meta, include_usage)))
+            }
+            Self::Translated(translated) => {
+                let text = translated.trail.as_ref()?.text()?.to_owned();
+                Some((text, translated.encoder.clone()))
+            }
+        }
     }
 
     /// Takes a piece of the stream, and adds to `out` what the caller is to be sent.
@@ -64,12 +100,13 @@ impl Reader {
         match self {
             Self::Sifted(sifted) => {
                 let seen = sifted.sift.push(chunk, &mut sifted.pieces);
-                sifted.pieces.drain(..).for_each(|piece| out.push(piece));
+                sifted.forward(out);
                 seen
             }
             Self::Translated(translated) => {
-                translated.decoder.push(chunk, &mut translated.events)?;
-                Ok(translated.write(out))
+                let verdict = translated.decoder.push(chunk, &mut translated.events);
+                let seen = translated.write(out);
+                verdict.map(|()| seen)
             }
         }
     }
@@ -79,7 +116,7 @@ impl Reader {
         match self {
             Self::Sifted(sifted) => {
                 let seen = sifted.sift.finish(&mut sifted.pieces);
-                sifted.pieces.drain(..).for_each(|piece| out.push(piece));
+                sifted.forward(out);
                 seen
             }
             Self::Translated(translated) => {
@@ -122,7 +159,33 @@ impl Reader {
     }
 }
 
+impl Sifted {
+    fn forward(&mut self, out: &mut Joined) {
+        for piece in self.pieces.drain(..) {
+            if let Some(shadow) = &mut self.shadow {
+                shadow.push(&piece);
+            }
+            out.push(piece);
+        }
+    }
+}
+
 impl Translated {
+    fn new(from: Dialect, encoder: StreamEncoder) -> Self {
+        Self {
+            decoder: StreamDecoder::new(from),
+            encoder,
+            seam: None,
+            trail: None,
+            events: Vec::new(),
+            usage: None,
+            text_bytes: 0,
+            content: false,
+            complete: false,
+            last: None,
+        }
+    }
+
     /// Writes what has been read, in the caller's dialect.
     fn write(&mut self, out: &mut Joined) -> Seen {
         let mut written = BytesMut::new();
@@ -148,7 +211,22 @@ impl Translated {
                 | Event::Logprobs { .. }
                 | Event::Stop { .. } => {}
             }
-            self.encoder.event(&event, &mut written);
+            let Self { encoder, trail, seam, .. } = self;
+            let mut pass = |event: Event| {
+                if let Some(trail) = trail {
+                    trail.note(&event);
+                }
+                encoder.event(&event, &mut written);
+            };
+            match seam {
+                None => pass(event),
+                Some(seam) => {
+                    if let Err(diverged) = seam.pass(event, pass) {
+                        failed = Some(diverged.into());
+                        break;
+                    }
+                }
+            }
         }
         if !written.is_empty() {
             let written = written.freeze();

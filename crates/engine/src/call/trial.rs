@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use policy::attempt::{Role, Send};
-use types::ledger::Outcome;
+use types::ledger::{Outcome, Rest};
 use types::{Code, Fault, Kind};
 
 use crate::Engine;
@@ -20,6 +20,8 @@ use crate::call::{Answered, Planned, Relay, Target, Whole};
 pub(super) struct Trial {
     pub(super) target: Arc<Target>,
     pub(super) send: Send,
+    /// How the rest of an answer was asked for, if it was.
+    pub(super) rest: Option<Rest>,
     state: State,
 }
 
@@ -51,7 +53,7 @@ impl Trial {
             streamed: planned.admitted.parsed.peek.stream,
         };
         let watch = Watch::begin(&target.deployment, start);
-        Self { target: Arc::clone(target), send, state: State::Running(record, watch) }
+        Self { target: Arc::clone(target), send, rest: None, state: State::Running(record, watch) }
     }
 
     /// The request, and where its row is kept.
@@ -66,6 +68,10 @@ impl Trial {
         let made = maker.make(planned, &self.target, record.traceparent(), self.send.connect_by)?;
         if let Some(row) = record.row() {
             row.profile.clone_from(&made.profile);
+        }
+        if let Some(resumed) = &made.resumed {
+            self.rest = Some(resumed.seam.how);
+            record.goes_on(resumed.seam);
         }
         Ok((made, record))
     }
@@ -107,6 +113,16 @@ impl Trial {
             State::Running(..) => Settled::default(),
             State::Settled(settled) => *settled,
         }
+    }
+
+    /// Its stream goes on with what the caller has.
+    pub(super) fn streams(self) -> Result<(Record, Watch), Fault> {
+        let State::Running(record, mut watch) = self.state else {
+            return Err(Fault::internal("an attempt answered after its end"));
+        };
+        watch.told(record.limits());
+        watch.begun();
+        Ok((record, watch))
     }
 
     /// It is what the caller gets.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod continuing;
+#[cfg(test)]
 mod counting;
 #[cfg(test)]
 mod house;

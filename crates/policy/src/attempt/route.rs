@@ -139,6 +139,16 @@ pub enum Filtered {
     RouteAround,
 }
 
+/// What happens to a stream that breaks after its first content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamFailure {
+    /// The caller gets an error event.
+    #[default]
+    Error,
+    /// The rest is asked for, as any failed attempt is made good.
+    Continue,
+}
+
 /// The part of a route that decides where a call goes. Shared by all its calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
@@ -148,6 +158,8 @@ pub struct Route {
     pub retry: Rules,
     /// What to do with a content refusal.
     pub filtered: Filtered,
+    /// What to do when a stream breaks that the caller sees already.
+    pub stream_failure: StreamFailure,
 }
 
 impl Route {
@@ -157,6 +169,7 @@ impl Route {
             targets: vec![Target::default(); targets.min(MOST_TARGETS)].into_boxed_slice(),
             retry: retry.into(),
             filtered: Filtered::Return,
+            stream_failure: StreamFailure::Error,
         }
     }
 }

@@ -17,6 +17,12 @@ pub enum Event {
     Completed,
     /// The attempt failed, and no other of this call is running.
     Failed(Fault),
+    /// The stream of this attempt, which the caller sees, broke. The driver can go on with the answer if it is
+    /// given another attempt.
+    Broken(u16, Fault),
+    /// The target refused an attempt to go on for the beginning of the answer that it was given. Without that it
+    /// may take it.
+    Unsuited(Fault),
 }
 
 /// What to do now.

@@ -1,4 +1,5 @@
 mod fallback;
+mod resume;
 
 use std::time::Duration;
 

@@ -34,7 +34,7 @@ pub(super) fn judge(fault: &Fault) -> Verdict {
         (Kind::Validation | Kind::Parsing | Kind::Cancelled, _) => Verdict::GiveUp,
         (Kind::Permanent, Code::Internal) => Verdict::GiveUp,
         // Silence: asking the silent one again would double the caller's wait.
-        (Kind::NetworkTimeout, Code::Timeout) => Verdict::Next,
+        (Kind::NetworkTimeout, Code::Timeout | Code::StreamStalled) => Verdict::Next,
         // Our credentials, our credit or the model's absence there: another provider is not concerned.
         (Kind::Authentication | Kind::Budget | Kind::Permanent, _) => Verdict::Next,
         (

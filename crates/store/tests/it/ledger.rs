@@ -9,7 +9,7 @@ use store::ledger::{Filter, Group, Inserted, Ledger, Order, Total};
 use store::spool::SpoolOptions;
 use store::sqlite::{Durability, SqliteOptions};
 use store::{Record, Spool, Sqlite, StoreError};
-use types::ledger::{Outcome, Row};
+use types::ledger::{Outcome, Rest, Row, Seam};
 use types::{
     Applied, Code, Dialect, Kind, Money, Parameter, Parameters, RunId, Timestamp, Timing, TraceId, Usage,
     UsageSource,
@@ -111,6 +111,10 @@ fn any_row(number: u64) -> impl Strategy<Value = Row> {
                 trace: TraceId::from_bytes(trace.to_be_bytes()).unwrap(),
                 run: run.map(RunId::from_bytes),
                 profile: status.map(|seed| Box::new(applied(seed))),
+                seam: status.map(|status| Seam {
+                    at_bytes: status.into(),
+                    how: if simulated { Rest::Prefill } else { Rest::Anew },
+                }),
                 timing: Timing { dns, connect, tls, first_byte, first_token, transfer, total },
                 ..row(number)
             }

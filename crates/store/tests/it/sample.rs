@@ -41,5 +41,6 @@ pub(crate) fn row(number: u64) -> Row {
         run: None,
         step: None,
         profile: None,
+        seam: None,
     }
 }

@@ -14,7 +14,7 @@ use prometheus_client::metrics::MetricType;
 
 use super::chain::{ChainMetrics, STATUSES};
 use super::histograms::Lazy;
-use super::target::{BREAKER_STATES, KINDS, OUTCOMES, TOKEN_TYPES, Target};
+use super::target::{BREAKER_STATES, KINDS, OUTCOMES, RESTS, TOKEN_TYPES, Target};
 use super::{Board, DIALECTS, process};
 
 /// Pico-dollars in a dollar.
@@ -44,6 +44,7 @@ impl collector::Collector for Collector {
         let mut page = Page(encoder);
         page.attempts(&targets)?;
         page.health(&targets)?;
+        page.continuations(&targets)?;
         page.attempt_times(&targets)?;
         page.calls(board)?;
         page.chains(&chains, board)?;
@@ -152,6 +153,24 @@ impl Page<'_> {
             "Failures and slowdowns that were foreseen and acted on.",
             targets,
             |target| &target.foreseen,
+        )
+    }
+
+    /// Attempts at the rest of a broken stream.
+    fn continuations(&mut self, targets: &[Arc<Target>]) -> Result<(), Error> {
+        self.counters(
+            "windlass_stream_continuations",
+            "Attempts to go on with a broken stream, by how the rest was asked for and whether it came whole.",
+            targets,
+            |out, target| {
+                RESTS.iter().zip(&target.continuations).try_for_each(|(rest, [whole, broken])| {
+                    [("whole", whole), ("broken", broken)].into_iter().try_for_each(|(result, count)| {
+                        let [provider, model] = labels(target);
+                        let labels = [provider, model, ("how", rest.as_str()), ("result", result)];
+                        out.count(count, false, &labels)
+                    })
+                })
+            },
         )
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use types::ledger::{Outcome, Row};
+use types::ledger::{Outcome, Rest, Row};
 use types::{Kind, UsageSource};
 
 use super::histograms::{BETWEEN_TOKENS, CONNECT, FIRST_TOKEN, Lazy, WHOLE_CALL};
@@ -38,6 +38,9 @@ pub(super) const KINDS: [Kind; 12] = [
     Kind::Budget,
     Kind::Cancelled,
 ];
+
+/// The ways to ask for the rest of an answer, in the order of their counters.
+pub(super) const RESTS: [Rest; 2] = [Rest::Prefill, Rest::Anew];
 
 /// The values of the label `type` of `llm_tokens_used_total`, in the order of their counters.
 pub(super) const TOKEN_TYPES: [&str; 4] = ["input", "output", "cached", "reasoning"];
@@ -70,6 +73,9 @@ pub struct Target {
     pub(super) cost: AtomicU64,
     pub(super) retries: AtomicU64,
     pub(super) fallbacks: AtomicU64,
+    /// Attempts that went on with a broken stream: by [`Rest`](types::ledger::Rest), those that brought it to its
+    /// end and those that did not.
+    pub(super) continuations: [[AtomicU64; 2]; RESTS.len()],
     pub(super) large: AtomicU64,
     pub(super) unpriced: AtomicU64,
     pub(super) breaker: AtomicU64,
@@ -104,6 +110,7 @@ impl Target {
             cost: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             fallbacks: AtomicU64::new(0),
+            continuations: Default::default(),
             large: AtomicU64::new(0),
             unpriced: AtomicU64::new(0),
             breaker: AtomicU64::new(0),
@@ -140,6 +147,10 @@ impl Target {
         }
         if row.fallback {
             self.fallbacks.fetch_add(1, Relaxed);
+        }
+        if let Some(seam) = row.seam {
+            let broken = usize::from(row.outcome != Outcome::Complete);
+            self.continuations[seam.how as usize][broken].fetch_add(1, Relaxed);
         }
         self.count_usage(row);
         self.observe_timing(row);

@@ -127,6 +127,10 @@ impl Attempt<'_> {
             KeyValue::new(names::FALLBACK, row.fallback),
             KeyValue::new(names::SIMULATED, row.simulated),
         ];
+        if let Some(seam) = row.seam {
+            attributes.push(KeyValue::new(names::SEAM_BYTES, count(seam.at_bytes)));
+            attributes.push(KeyValue::new(names::SEAM_HOW, seam.how.as_str()));
+        }
         self.push_answer(&mut attributes);
         push_usage(&mut attributes, row);
         push_timing(&mut attributes, row);

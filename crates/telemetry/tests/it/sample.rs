@@ -59,6 +59,7 @@ pub(crate) fn complete() -> Row {
         run: None,
         step: None,
         profile: None,
+        seam: None,
     }
 }
 

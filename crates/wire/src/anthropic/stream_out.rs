@@ -14,8 +14,9 @@ use super::usage::usage_json;
 use crate::AnswerMeta;
 use crate::text::append;
 
+/// What a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Text,
     Thinking,
     /// With the index of the call.
@@ -64,6 +65,11 @@ impl Writer {
             refused: false,
             stop: Stop::End,
         }
+    }
+
+    /// Takes its stand in a stream that others have written so far.
+    pub(crate) fn stand(&mut self, blocks: u32, open: Option<Kind>) {
+        (self.begun, self.blocks, self.open) = (true, blocks, open);
     }
 
     pub(crate) fn event(&mut self, event: &Event, out: &mut BytesMut) {

@@ -326,7 +326,12 @@ proptest! {
             })
             .collect();
         let retry = Policy { attempts, ..Policy::default() };
-        let route = Route { targets: targets.into(), retry: retry.into(), filtered: Filtered::RouteAround };
+        let route = Route {
+            targets: targets.into(),
+            retry: retry.into(),
+            filtered: Filtered::RouteAround,
+            ..Route::default()
+        };
         let count = route.targets.len();
         let timeouts = Timeouts { total: 60 * SECOND, ..Timeouts::default() };
         let mut machine = Machine::on(Arc::new(route), timeouts, (at(0), None), seed);
