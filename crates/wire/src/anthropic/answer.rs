@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
 use types::chat::{Answer, Choice, Part, Stop};
-use types::{Fault, Usage};
+use types::{Dialect, Fault, Usage};
 
 use super::block::{Block, content, input};
 use super::stream::stop_of;
@@ -12,6 +12,7 @@ use super::usage::{Figures, usage_json};
 use crate::AnswerMeta;
 use crate::fields::{Extra, Fields};
 use crate::piece::Str;
+use crate::signature;
 use crate::tape::Json;
 use crate::text::Raw;
 
@@ -79,9 +80,12 @@ fn block(part: &Part) -> Option<Block<'_>> {
         Part::Text { text } if text.is_empty() => return None,
         Part::Text { text } | Part::Refusal { text } => Block::Text { text, cache_control: None },
         Part::Thinking { text, signature } => {
-            Block::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }
+            let signature = signature::shown_or_nobody(Dialect::AnthropicMessages, signature.as_deref());
+            Block::Thinking { thinking: text, signature }
         }
-        Part::HiddenThinking { data } => Block::RedactedThinking { data },
+        Part::HiddenThinking { data } => {
+            Block::RedactedThinking { data: signature::shown(Dialect::AnthropicMessages, data) }
+        }
         Part::ToolCall { id, name, arguments } => {
             let input = input(arguments)
                 .or_else(|| Some(Raw(Cow::Owned(serde_json::json!({ INVALID: arguments }).to_string()))))?;

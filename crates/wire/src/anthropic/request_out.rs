@@ -2,18 +2,18 @@
 //!
 //! What the dialect cannot say is refused by the caller's name for it. System prompts that stand between
 //! turns move to the front, as Anthropic's own compatibility layer does it; reasoning of earlier turns goes
-//! along only if it is signed, because Anthropic refuses it otherwise; empty texts are left out, because it
+//! along only if Claude signed it, because Anthropic refuses it otherwise; empty texts are left out, because it
 //! refuses those too.
 
 use serde::Serialize;
 use serde_json::{Number, Value, json};
-use types::Fault;
 use types::chat::{Format, Message, Part, Reasoning, Request, Role, Tool, ToolChoice};
+use types::{Dialect, Fault};
 
 use super::block::{Block, document_block, input, source};
 use crate::fields::bad;
-use crate::gemini::signature::is_gemini;
 use crate::omission::Omissions;
+use crate::signature;
 
 /// What `max_tokens` is where the caller did not say: Anthropic's dialect must have one.
 const DEFAULT_MAX_TOKENS: u64 = 4_096;
@@ -152,12 +152,14 @@ fn blocks<'a>(path: &str, message: &'a Message, omit: &mut Omissions) -> Result<
                 let (tool_use_id, is_error) = (id, *failed);
                 out.push(Block::ToolResult { tool_use_id, content, is_error, cache_control: None });
             }
-            Part::Thinking { text, signature: Some(signature) } if !is_gemini(signature) => {
-                out.push(Block::Thinking { thinking: text, signature });
+            Part::Thinking { text, signature } => {
+                let own = signature.as_deref().and_then(signature::claudes);
+                out.extend(own.map(|signature| Block::Thinking { thinking: text, signature }));
             }
-            Part::Thinking { .. } => {}
-            Part::HiddenThinking { data } if is_gemini(data) => {}
-            Part::HiddenThinking { data } => out.push(Block::RedactedThinking { data }),
+            Part::HiddenThinking { data } => {
+                let own = signature::own(Dialect::AnthropicMessages, data);
+                out.extend(own.map(|data| Block::RedactedThinking { data }));
+            }
         }
     }
     Ok(out)

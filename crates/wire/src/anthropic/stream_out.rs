@@ -12,6 +12,7 @@ use types::{CallId, Dialect, Usage};
 use super::answer::{reason, sequence};
 use super::usage::usage_json;
 use crate::AnswerMeta;
+use crate::signature::{NOBODY, shown};
 use crate::text::append;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(crate) struct Writer {
     begun: bool,
     /// The block that is open.
     open: Option<Kind>,
+    /// Whether the reasoning that is open has its signature.
+    signed: bool,
     /// How many blocks have begun.
     blocks: u32,
     waiting: Vec<Waiting>,
@@ -58,6 +61,7 @@ impl Writer {
             usage: Usage::default(),
             begun: false,
             open: None,
+            signed: false,
             blocks: 0,
             waiting: Vec::new(),
             called: false,
@@ -86,10 +90,11 @@ impl Writer {
             }
             Event::ThinkingSignature { choice: 0, signature } => {
                 self.thinking(out);
-                self.delta(&Delta::Signature { signature }, out);
+                self.sign(shown(Dialect::AnthropicMessages, signature), out);
             }
             Event::HiddenThinking { choice: 0, data } => {
                 self.close(out);
+                let data = shown(Dialect::AnthropicMessages, data);
                 self.start(&json!({ "type": "redacted_thinking", "data": data }), out);
                 self.stop_block(out);
             }
@@ -153,7 +158,13 @@ impl Writer {
             self.close(out);
             self.start(&json!({ "type": "thinking", "thinking": "", "signature": "" }), out);
             self.open = Some(Kind::Thinking);
+            self.signed = false;
         }
+    }
+
+    fn sign(&mut self, signature: &str, out: &mut BytesMut) {
+        self.signed = true;
+        self.delta(&Delta::Signature { signature }, out);
     }
 
     fn tool(&mut self, call: u32, id: &str, name: &str, out: &mut BytesMut) {
@@ -177,6 +188,9 @@ impl Writer {
     /// Ends the open block, and writes the tool calls that waited for that.
     fn close(&mut self, out: &mut BytesMut) {
         self.begin(out);
+        if self.open == Some(Kind::Thinking) && !self.signed {
+            self.sign(NOBODY, out);
+        }
         if self.open.take().is_some() {
             self.stop_block(out);
         }

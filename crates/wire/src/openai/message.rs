@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
-use types::Fault;
 use types::chat::{Document, Image, Message, Part, Role, Source};
+use types::{Dialect, Fault};
 
 use crate::fields::{Extra, Fields, TextOr, bad, text_or_items, wrong};
+use crate::signature;
 use crate::tape::Json;
 
 /// Reads a turn of a request.
@@ -197,9 +198,30 @@ pub(crate) fn image_json(image: &Image) -> Value {
     json!({ "type": "image_url", "image_url": image })
 }
 
-/// The model's own turn as one message object: the texts joined, tool calls beside them. Reasoning is written
-/// where `with_reasoning` says so.
-pub(crate) fn assistant_json(parts: &[Part], with_reasoning: bool) -> Map<String, Value> {
+/// How much of the model's reasoning is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// None of it.
+    Nothing,
+    /// What a server of this dialect said before, with its signatures; what others said without theirs.
+    ToServer,
+    /// All of it.
+    ToCaller,
+}
+
+impl Shown {
+    /// A signature as it is written.
+    fn proof(self, signature: &str) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::ToServer => signature::own(Dialect::OpenaiChat, signature),
+            Self::ToCaller => Some(signature::shown(Dialect::OpenaiChat, signature)),
+        }
+    }
+}
+
+/// The model's own turn as one message object: the texts joined, tool calls beside them.
+pub(crate) fn assistant_json(parts: &[Part], reasoning: Shown) -> Map<String, Value> {
     let (mut text, mut refusal) = (None::<String>, None::<String>);
     let (mut thoughts, mut details, mut calls) = (String::new(), Vec::new(), Vec::new());
     let mut provable = false;
@@ -209,16 +231,18 @@ pub(crate) fn assistant_json(parts: &[Part], with_reasoning: bool) -> Map<String
             Part::Refusal { text: more } => refusal.get_or_insert_default().push_str(more),
             Part::Thinking { text, signature } => {
                 thoughts.push_str(text);
-                provable |= signature.is_some();
                 let mut detail = json!({ "type": "reasoning.text", "text": text });
-                if let Some(signature) = signature {
+                if let Some(signature) = signature.as_deref().and_then(|proof| reasoning.proof(proof)) {
+                    provable = true;
                     detail["signature"] = json!(signature);
                 }
                 details.push(detail);
             }
             Part::HiddenThinking { data } => {
-                provable = true;
-                details.push(json!({ "type": "reasoning.encrypted", "data": data }));
+                if let Some(data) = reasoning.proof(data) {
+                    provable = true;
+                    details.push(json!({ "type": "reasoning.encrypted", "data": data }));
+                }
             }
             Part::ToolCall { id, name, arguments } => calls.push(json!({
                 "id": id,
@@ -238,10 +262,10 @@ pub(crate) fn assistant_json(parts: &[Part], with_reasoning: bool) -> Map<String
     if let Some(refusal) = refusal {
         message.insert("refusal".into(), refusal.into());
     }
-    if with_reasoning && !thoughts.is_empty() {
+    if reasoning != Shown::Nothing && !thoughts.is_empty() {
         message.insert("reasoning_content".into(), thoughts.into());
     }
-    if with_reasoning && provable {
+    if provable {
         message.insert("reasoning_details".into(), details.into());
     }
     if !calls.is_empty() {

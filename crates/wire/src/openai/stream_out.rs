@@ -9,6 +9,7 @@ use types::{CallId, Dialect, Usage};
 use super::answer::{id_of, reason};
 use super::usage::usage_json;
 use crate::AnswerMeta;
+use crate::signature::shown;
 use crate::text::append;
 
 /// What must be remembered from event to event.
@@ -62,12 +63,14 @@ impl Writer {
                 self.delta(*choice, delta, out);
             }
             Event::ThinkingSignature { choice, signature } => {
-                let detail = Detail { signature: Some(signature), ..self.detail("reasoning.text") };
+                let signature = Some(shown(Dialect::OpenaiChat, signature));
+                let detail = Detail { signature, ..self.detail("reasoning.text") };
                 self.thoughts += 1;
                 self.delta(*choice, Delta { reasoning_details: Some([detail]), ..Delta::default() }, out);
             }
             Event::HiddenThinking { choice, data } => {
-                let detail = Detail { data: Some(data), ..self.detail("reasoning.encrypted") };
+                let data = Some(shown(Dialect::OpenaiChat, data));
+                let detail = Detail { data, ..self.detail("reasoning.encrypted") };
                 self.thoughts += 1;
                 self.delta(*choice, Delta { reasoning_details: Some([detail]), ..Delta::default() }, out);
             }

@@ -7,13 +7,14 @@ use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use types::chat::{Answer, Choice, Part, Stop};
-use types::{CallId, Fault, Usage};
+use types::{CallId, Dialect, Fault, Usage};
 
 use super::item::{arguments_of, call, logprobs_json, thought};
 use super::item_out::{Content, Item};
 use super::usage::{Figures, usage_json};
 use crate::codec::AnswerMeta;
 use crate::fields::{Extra, Fields, bad};
+use crate::signature::shown_or_nobody;
 use crate::tape::Json;
 use crate::text::append;
 
@@ -254,11 +255,13 @@ fn items<'a>(
             Part::Thinking { text, signature } => {
                 close(&mut output, &mut content);
                 let id = frame.item_id("rs", output.len());
-                output.push(Item::thought(Some(text), signature.as_deref()).named(id));
+                let proof = shown_or_nobody(Dialect::OpenaiResponses, signature.as_deref());
+                output.push(Item::thought(Some(text), Some(proof)).named(id));
             }
             Part::HiddenThinking { data } => {
                 close(&mut output, &mut content);
                 let id = frame.item_id("rs", output.len());
+                let data = shown_or_nobody(Dialect::OpenaiResponses, Some(data));
                 output.push(Item::thought(None, Some(data)).named(id));
             }
             Part::Image(_)

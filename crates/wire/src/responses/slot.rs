@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::item::arguments_of;
 use super::item_out::{Content as Written, Item, Summary};
+use crate::signature::NOBODY;
 use crate::text::append;
 
 /// Writes events and numbers them.
@@ -296,7 +297,8 @@ impl Slot {
             }
             Body::Thought { text, proof } => {
                 let text = text.as_deref().filter(|_| self.status.is_some());
-                Item::thought(text, proof.as_deref()).named(&self.id)
+                let nobody = self.status.map(|_| NOBODY);
+                Item::thought(text, proof.as_deref().or(nobody)).named(&self.id)
             }
             Body::Call { id, name, arguments, .. } => {
                 Item::call(id, name, arguments).named(&self.id).with_status(status)

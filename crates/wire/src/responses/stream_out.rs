@@ -6,12 +6,13 @@
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use types::chat::{Event, Stop};
-use types::{CallId, Fault, Usage};
+use types::{CallId, Dialect, Fault, Usage};
 
 use super::answer::{Frame, Response};
 use super::item::logprobs_json;
 use super::slot::{Body, Feed, Slot};
 use crate::codec::AnswerMeta;
+use crate::signature::shown;
 
 /// Writes one stream.
 #[derive(Clone, Debug)]
@@ -65,7 +66,7 @@ impl Writer {
             Event::ThinkingSignature { choice: 0, signature } => self.sign(signature, out),
             Event::HiddenThinking { choice: 0, data } => {
                 self.end_others(out);
-                self.add("rs", Body::Thought { text: None, proof: Some(data.clone()) }, out);
+                self.add("rs", Body::Thought { text: None, proof: Some(own(data)) }, out);
                 self.end_others(out);
             }
             Event::ToolStart { choice: 0, index, id, name } => {
@@ -144,7 +145,7 @@ impl Writer {
         }
         for slot in self.slots.iter_mut().filter(|slot| is_open(slot, Of::Thought)) {
             if let Body::Thought { proof, .. } = &mut slot.body {
-                *proof = Some(signature.to_owned());
+                *proof = Some(own(signature));
             }
             slot.end("completed", &mut self.feed, out);
         }
@@ -198,6 +199,11 @@ impl Writer {
         self.feed.next += 1;
         out.put_slice(event.as_bytes());
     }
+}
+
+/// A signature as this dialect's callers see it.
+fn own(signature: &str) -> String {
+    shown(Dialect::OpenaiResponses, signature).to_owned()
 }
 
 fn is_open(slot: &Slot, of: Of) -> bool {

@@ -21,6 +21,8 @@ mod requests;
 #[cfg(test)]
 mod responses;
 #[cfg(test)]
+mod signatures;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod transcripts;
