@@ -12,7 +12,7 @@ use types::Dialect;
 use crate::Rope;
 use crate::object::members;
 use crate::piece::Str;
-use crate::signature::{MARK, may_stay, own};
+use crate::signature::{MARK, NOBODY, may_stay, own};
 
 /// What becomes of a value.
 enum Fate {
@@ -40,7 +40,28 @@ pub fn own_signatures(dialect: Dialect, body: &Rope) -> Option<Rope> {
 }
 
 fn anthropic_turn(turn: &str) -> Fate {
-    within(turn, "content", |content| items(content, |block| proof(Dialect::AnthropicMessages, block)))
+    within(turn, "content", |content| {
+        items(content, |block| match proof(Dialect::AnthropicMessages, block) {
+            Fate::Stays => within(block, "citations", |list| match items(list, citation) {
+                Fate::Goes => Fate::Becomes("[]".to_owned()),
+                fate => fate,
+            }),
+            fate => fate,
+        })
+    })
+}
+
+/// A citation of another provider's, whose index Anthropic would refuse.
+fn citation(citation: &str) -> Fate {
+    #[derive(Deserialize)]
+    struct Citation<'a> {
+        #[serde(borrow)]
+        encrypted_index: Option<Str<'a>>,
+    }
+    match serde_json::from_str(citation) {
+        Ok(Citation { encrypted_index: Some(index) }) if index.0 == NOBODY => Fate::Goes,
+        _ => Fate::Stays,
+    }
 }
 
 fn chat_turn(turn: &str) -> Fate {

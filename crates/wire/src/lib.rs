@@ -7,6 +7,7 @@
 
 mod anthropic;
 mod bedrock;
+mod cited;
 mod codec;
 mod coding;
 mod decoder;

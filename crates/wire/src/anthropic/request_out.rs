@@ -123,9 +123,9 @@ fn blocks<'a>(path: &str, message: &'a Message, omit: &mut Omissions) -> Result<
     for part in &message.parts {
         match part {
             Part::Text { text } | Part::Refusal { text } if !text.is_empty() => {
-                out.push(Block::Text { text, cache_control: None });
+                out.push(Block::text(text));
             }
-            Part::Text { .. } | Part::Refusal { .. } => {}
+            Part::Text { .. } | Part::Refusal { .. } | Part::Citation(_) => {}
             Part::Image(image) if message.role == Role::User => {
                 out.push(Block::Image { source: source(image), cache_control: None });
             }
@@ -171,7 +171,7 @@ fn results<'a>(path: &str, parts: &'a [Part], omit: &mut Omissions) -> Result<Ve
     for part in parts {
         match part {
             Part::Text { text } if text.is_empty() => {}
-            Part::Text { text } => out.push(Block::Text { text, cache_control: None }),
+            Part::Text { text } => out.push(Block::text(text)),
             Part::Image(image) => out.push(Block::Image { source: source(image), cache_control: None }),
             Part::Document(document) => out.push(document_block(document)),
             Part::CachePoint { marker } => {

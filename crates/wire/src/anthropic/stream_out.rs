@@ -6,10 +6,11 @@
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use serde_json::{Value, json};
-use types::chat::{Event, Stop};
+use types::chat::{Citation, Event, Stop};
 use types::{CallId, Dialect, Usage};
 
 use super::answer::{reason, sequence};
+use super::cited::location;
 use super::usage::usage_json;
 use crate::AnswerMeta;
 use crate::signature::{NOBODY, shown};
@@ -44,6 +45,8 @@ pub(crate) struct Writer {
     open: Option<Kind>,
     /// Whether the reasoning that is open has its signature.
     signed: bool,
+    /// Whether a source of the text that is open was named.
+    cited: bool,
     /// How many blocks have begun.
     blocks: u32,
     waiting: Vec<Waiting>,
@@ -62,6 +65,7 @@ impl Writer {
             begun: false,
             open: None,
             signed: false,
+            cited: false,
             blocks: 0,
             waiting: Vec::new(),
             called: false,
@@ -84,6 +88,7 @@ impl Writer {
                 self.refused = true;
                 self.text(text, out);
             }
+            Event::Citation { choice: 0, citation } => self.cite(citation, out),
             Event::Thinking { choice: 0, text } => {
                 self.thinking(out);
                 self.delta(&Delta::Thinking { thinking: text }, out);
@@ -114,8 +119,10 @@ impl Writer {
                 out.put_slice(&event);
             }
             // Further choices, which this dialect does not have and nobody can have asked for.
-            // No field for log-probabilities, and no second choice.
+            // No field for log-probabilities and for images, and no second choice.
             Event::Logprobs { .. }
+            | Event::Image { .. }
+            | Event::Citation { .. }
             | Event::Text { .. }
             | Event::Refusal { .. }
             | Event::Thinking { .. }
@@ -145,12 +152,22 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str, out: &mut BytesMut) {
-        if self.open != Some(Kind::Text) {
+        if self.open != Some(Kind::Text) || self.cited {
             self.close(out);
+            self.cited = false;
             self.start(&json!({ "type": "text", "text": "" }), out);
             self.open = Some(Kind::Text);
         }
         self.delta(&Delta::Text { text }, out);
+    }
+
+    /// Names a source of the block that is open, which ends with what was said so far. Of a text that has ended
+    /// already nothing can be said any more.
+    fn cite(&mut self, citation: &Citation, out: &mut BytesMut) {
+        if self.open == Some(Kind::Text) {
+            self.cited = true;
+            self.delta(&Delta::Citations { citation: location(citation) }, out);
+        }
     }
 
     fn thinking(&mut self, out: &mut BytesMut) {
@@ -258,6 +275,8 @@ enum Delta<'a> {
     Thinking { thinking: &'a str },
     #[serde(rename = "signature_delta")]
     Signature { signature: &'a str },
+    #[serde(rename = "citations_delta")]
+    Citations { citation: Value },
     #[serde(rename = "input_json_delta")]
     InputJson { partial_json: &'a str },
 }

@@ -4,8 +4,10 @@ use serde::Deserialize;
 use types::Fault;
 use types::chat::{Answer, Choice, Part};
 
+use super::cited::citation;
 use super::stream::stop_of;
 use super::usage::Figures;
+use crate::cited::plain;
 use crate::fields::Fields;
 use crate::tape::Json;
 
@@ -61,10 +63,15 @@ fn part(item: Json<'_>, out: &mut Vec<Part>) -> Result<(), Fault> {
             out.push(Part::HiddenThinking { data });
         }
     } else if let Some(mut cited) = fields.object("citationsContent")? {
-        // The text; what it is cited from has no word.
+        let start = plain(out);
+        let mut text = String::new();
         for item in cited.items("content")?.unwrap_or_default() {
-            let text = Fields::of(item)?.text("text")?;
-            out.extend(text.map(|text| Part::Text { text }));
+            text += &Fields::of(item)?.text("text")?.unwrap_or_default();
+        }
+        out.push(Part::Text { text });
+        let span = (start, plain(out));
+        for item in cited.items("citations")?.unwrap_or_default() {
+            out.extend(citation(item.get(), span).map(Part::Citation));
         }
     }
     Ok(())

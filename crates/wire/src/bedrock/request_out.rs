@@ -163,7 +163,7 @@ fn blocks<'a>(
             Part::CachePoint { marker } if !out.is_empty() => {
                 out.push(Block::CachePoint(CachePoint::of(marker)));
             }
-            Part::CachePoint { .. } => {}
+            Part::CachePoint { .. } | Part::Citation(_) => {}
             Part::ToolCall { id, name, arguments } => {
                 let place = format!("{path}.tool_calls[{calls}].function.arguments");
                 let input = input(arguments)

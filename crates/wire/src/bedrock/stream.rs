@@ -9,9 +9,11 @@ use std::mem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use types::Fault;
-use types::chat::Stop;
+use types::chat::{Citation, Stop};
 
+use super::cited::citation;
 use super::usage::Figures;
 use crate::piece::{Piece, Str};
 use crate::said::{Said, bad_event};
@@ -24,6 +26,10 @@ pub(crate) struct Reader {
     tools: Vec<u32>,
     /// Hidden reasoning of the present block, decoded: pieces of base64 cannot be joined.
     hidden: Vec<u8>,
+    /// Characters of text before the present block, and up to now.
+    text: (u64, u64),
+    /// Sources of the present block, which is told of when it has ended.
+    cited: Vec<Citation>,
     stopped: bool,
     accounted: bool,
 }
@@ -71,6 +77,8 @@ struct Delta<'a, T> {
     tool_use: Option<Input<T>>,
     #[serde(borrow)]
     reasoning_content: Option<Reasoning<'a, T>>,
+    #[serde(borrow)]
+    citation: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,7 +136,14 @@ impl Reader {
                     self.delta(block, delta, &mut on);
                 }
             }
-            "contentBlockStop" => self.reveal(&mut on),
+            "contentBlockStop" => {
+                self.reveal(&mut on);
+                let (start, end) = self.text;
+                for citation in self.cited.drain(..) {
+                    on(Said::Citation { choice: 0, citation: Citation { start, end, ..citation } });
+                }
+                self.text.0 = end;
+            }
             "messageStop" => {
                 let sequence = frame.additional_model_response_fields.and_then(|more| more.stop_sequence);
                 let reason = frame.stop_reason.unwrap_or_default();
@@ -170,7 +185,9 @@ impl Reader {
     fn delta<'a, T: Piece<'a>>(&mut self, block: u32, delta: Delta<'a, T>, on: &mut impl FnMut(Said<'a, T>)) {
         let choice = 0;
         let some = |text: Option<T>| text.filter(|text| !text.is_empty());
+        self.cited.extend(delta.citation.and_then(|raw| citation(raw.get(), (0, 0))));
         if let Some(text) = some(delta.text) {
+            self.text.1 += text.chars();
             on(Said::Text { choice, text });
         }
         if let Some(json) = some(delta.tool_use.and_then(|tool| tool.input))

@@ -7,9 +7,10 @@
 use std::borrow::Cow;
 
 use types::Fault;
-use types::chat::Stop;
+use types::chat::{Citation, Stop};
 
-use super::frame::{Call, Candidate, Chunk, Part};
+use super::frame::{Call, Candidate, Chunk, Inline, Part};
+use super::grounding::citations;
 use super::logprobs::tokens;
 use super::signature::marked;
 use super::usage::Figures;
@@ -36,6 +37,10 @@ struct Choice {
     index: u32,
     calls: u32,
     stop: Option<Stop>,
+    /// Its text so far, where it is held: sources are given by their place in it.
+    said: String,
+    /// The sources that have been told.
+    cited: Vec<Citation>,
 }
 
 impl Reader {
@@ -111,7 +116,7 @@ impl Reader {
     fn candidate<'a, T: Piece<'a>>(&mut self, news: Candidate<'a, T>, on: &mut impl FnMut(Said<'a, T>)) {
         let index = news.index.unwrap_or(0);
         let place = self.choices.iter().position(|choice| choice.index == index).unwrap_or_else(|| {
-            self.choices.push(Choice { index, calls: 0, stop: None });
+            self.choices.push(Choice { index, calls: 0, stop: None, said: String::new(), cited: Vec::new() });
             self.choices.len() - 1
         });
         let Self { id, choices, .. } = self;
@@ -119,6 +124,14 @@ impl Reader {
         let parts = news.content.and_then(|content| content.parts);
         for part in parts.into_iter().flat_map(Few::into_iter) {
             choice.part(part, id, on);
+        }
+        if let Some(grounding) = news.grounding_metadata {
+            for citation in citations(grounding.get(), &choice.said) {
+                if !choice.cited.contains(&citation) {
+                    choice.cited.push(citation.clone());
+                    on(Said::Citation { choice: index, citation });
+                }
+            }
         }
         if let Some(tokens) = news.logprobs_result.and_then(tokens) {
             on(Said::Logprobs { choice: index, tokens });
@@ -158,13 +171,18 @@ impl Choice {
             on(signature);
         }
         if let Some(text) = text {
+            self.said.push_str(text.held().unwrap_or_default());
             on(Said::Text { choice, text });
         }
         if let Some(call) = part.function_call {
             self.call(call, answer, on);
         }
-        if part.inline_data.and_then(|data| data.mime_type).is_some_and(|kind| kind.0.starts_with("audio/")) {
-            on(Said::Audio);
+        if let Some(Inline { mime_type: Some(media_type), data: Some(data) }) = part.inline_data {
+            if media_type.0.starts_with("audio/") {
+                on(Said::Audio);
+            } else if media_type.0.starts_with("image/") {
+                on(Said::Image { choice, media_type, data });
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use types::chat::{Document, Image, Message, Part, Role, Source};
 use types::{Dialect, Fault};
 
+use crate::cited::{ChatAnnotation, citations};
 use crate::fields::{Extra, Fields, TextOr, bad, text_or_items, wrong};
 use crate::signature;
 use crate::tape::Json;
@@ -40,6 +41,15 @@ pub(crate) fn decode(item: Json<'_>, extra: &mut Extra) -> Result<Message, Fault
 pub(crate) fn said(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
     let mut parts = reasoning(fields)?;
     parts.extend(content(fields, extra)?);
+    if let Some(annotations) = fields.take("annotations") {
+        parts.extend(citations(annotations.get(), 0).map(Part::Citation));
+    }
+    // The form of OpenRouter and others for what the model drew.
+    for item in fields.items("images")?.unwrap_or_default() {
+        if let Some(mut image) = Fields::of(item)?.object("image_url")? {
+            parts.push(Part::Image(image_of(item, image.required("url", Fields::text)?, None)?));
+        }
+    }
     if let Some(text) = fields.text("refusal")? {
         parts.push(Part::Refusal { text });
     }
@@ -198,7 +208,7 @@ pub(crate) fn image_json(image: &Image) -> Value {
     json!({ "type": "image_url", "image_url": image })
 }
 
-/// How much of the model's reasoning is written.
+/// Whom the model's turn is written for, and how much of its reasoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// None of it.
@@ -224,6 +234,7 @@ impl Shown {
 pub(crate) fn assistant_json(parts: &[Part], reasoning: Shown) -> Map<String, Value> {
     let (mut text, mut refusal) = (None::<String>, None::<String>);
     let (mut thoughts, mut details, mut calls) = (String::new(), Vec::new(), Vec::new());
+    let (mut annotations, mut images) = (Vec::new(), Vec::new());
     let mut provable = false;
     for part in parts {
         match part {
@@ -249,11 +260,9 @@ pub(crate) fn assistant_json(parts: &[Part], reasoning: Shown) -> Map<String, Va
                 "type": "function",
                 "function": { "name": name, "arguments": arguments },
             })),
-            Part::Image(_)
-            | Part::Audio { .. }
-            | Part::Document(_)
-            | Part::CachePoint { .. }
-            | Part::ToolResult { .. } => {}
+            Part::Citation(citation) => annotations.push(ChatAnnotation::of(citation)),
+            Part::Image(image) => images.push(image_json(image)),
+            Part::Audio { .. } | Part::Document(_) | Part::CachePoint { .. } | Part::ToolResult { .. } => {}
         }
     }
     let mut message = Map::new();
@@ -267,6 +276,13 @@ pub(crate) fn assistant_json(parts: &[Part], reasoning: Shown) -> Map<String, Va
     }
     if provable {
         message.insert("reasoning_details".into(), details.into());
+    }
+    // Of an earlier turn nobody wants to hear them again.
+    if reasoning == Shown::ToCaller && !annotations.is_empty() {
+        message.insert("annotations".into(), json!(annotations));
+    }
+    if reasoning == Shown::ToCaller && !images.is_empty() {
+        message.insert("images".into(), images.into());
     }
     if !calls.is_empty() {
         message.insert("tool_calls".into(), calls.into());

@@ -206,7 +206,8 @@ fn content_json(parts: &[Part], with_markers: bool, omit: &mut Omissions) -> Res
             Part::ToolCall { .. }
             | Part::ToolResult { .. }
             | Part::Thinking { .. }
-            | Part::HiddenThinking { .. } => {
+            | Part::HiddenThinking { .. }
+            | Part::Citation(_) => {
                 beyond("a tool call or reasoning outside the model's turn", omit)?;
             }
         }

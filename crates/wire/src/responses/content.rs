@@ -142,7 +142,8 @@ pub(super) fn content_json(parts: &[Part], omit: &mut Omissions) -> Result<Value
             Part::ToolCall { .. }
             | Part::ToolResult { .. }
             | Part::Thinking { .. }
-            | Part::HiddenThinking { .. } => {
+            | Part::HiddenThinking { .. }
+            | Part::Citation(_) => {
                 omit.within("messages", "a tool call or reasoning outside the model's turn")?;
             }
         }

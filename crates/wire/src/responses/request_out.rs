@@ -238,7 +238,7 @@ fn said(parts: &[Part], quirks: &Quirks, out: &mut Vec<Value>, omit: &mut Omissi
                     out.push(json!(Item::thought(None, Some(data))));
                 }
             }
-            Part::CachePoint { .. } => {}
+            Part::CachePoint { .. } | Part::Citation(_) => {}
             Part::Image(_) | Part::Audio { .. } | Part::Document(_) | Part::ToolResult { .. } => {
                 omit.within("messages", "anything but text, calls and reasoning in the model's own turn")?;
             }

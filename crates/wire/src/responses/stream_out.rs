@@ -64,6 +64,19 @@ impl Writer {
             Event::Refusal { choice: 0, text } => self.say(Of::Message, text, true, out),
             Event::Thinking { choice: 0, text } => self.say(Of::Thought, text, false, out),
             Event::ThinkingSignature { choice: 0, signature } => self.sign(signature, out),
+            Event::Citation { choice: 0, citation } => {
+                let Self { slots, feed, .. } = self;
+                if let Some(place) = slots.iter().rposition(|slot| is_open(slot, Of::Message)) {
+                    let before = slots.iter().take(place).map(Slot::chars).sum();
+                    slots[place].cite(citation, before, feed, out);
+                }
+            }
+            Event::Image { choice: 0, media_type, data } => {
+                self.end_others(out);
+                let (media_type, data) = (media_type.clone(), data.clone());
+                self.add("ig", Body::Image { media_type, data }, out);
+                self.end_others(out);
+            }
             Event::HiddenThinking { choice: 0, data } => {
                 self.end_others(out);
                 self.add("rs", Body::Thought { text: None, proof: Some(own(data)) }, out);
@@ -95,6 +108,8 @@ impl Writer {
             | Event::Thinking { .. }
             | Event::ThinkingSignature { .. }
             | Event::HiddenThinking { .. }
+            | Event::Citation { .. }
+            | Event::Image { .. }
             | Event::ToolStart { .. }
             | Event::ToolArguments { .. }
             | Event::Logprobs { .. }
@@ -210,7 +225,8 @@ fn is_open(slot: &Slot, of: Of) -> bool {
     slot.status.is_none()
         && match slot.body {
             Body::Message(_) => of == Of::Message,
-            Body::Thought { .. } => of == Of::Thought,
+            // What comes whole ends like reasoning does.
+            Body::Thought { .. } | Body::Image { .. } => of == Of::Thought,
             Body::Call { .. } => false,
         }
 }

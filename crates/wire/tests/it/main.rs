@@ -7,6 +7,8 @@ mod bedrock;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod citations;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod gemini;
