@@ -186,8 +186,8 @@ pub fn decode_answer(dialect: Dialect, body: &[u8]) -> Result<Answer, Fault> {
         Dialect::OpenaiEmbeddings => return Err(no_chat()),
     };
     let mut answer = answer.map_err(|fault| match fault.code {
-        // What Gemini says of a prompt that it refused is an answer, and has no `error`.
-        Code::ContentFiltered => fault,
+        // What Gemini says of a prompt that it refused, or of a model that failed, is an answer, and has no `error`.
+        _ if fault.provider_reason.is_some() => fault,
         _ => reported_error(raw.get()).unwrap_or_else(|| bad_answer(&fault)),
     })?;
     for choice in &mut answer.choices {

@@ -5,10 +5,11 @@ use types::Fault;
 use types::chat::{Answer, Choice, Part};
 
 use super::cited::citation;
-use super::stream::stop_of;
+use super::stream::{malformed, stop_of};
 use super::usage::Figures;
 use crate::cited::plain;
 use crate::fields::Fields;
+use crate::rejection;
 use crate::tape::Json;
 
 /// Reads an answer. Fields that have no word in the vocabulary are passed over. The dialect gives answers no id
@@ -26,7 +27,12 @@ pub(crate) fn decode(body: Json<'_>) -> Result<Answer, Fault> {
         Some(mut more) => more.text("stop_sequence")?,
         None => None,
     };
-    let stop = stop_of(&fields.text("stopReason")?.unwrap_or_default(), sequence);
+    let reason = fields.text("stopReason")?.unwrap_or_default();
+    let shown = |part: &Part| !matches!(part, Part::Thinking { .. } | Part::HiddenThinking { .. });
+    if malformed(&reason) && !parts.iter().any(shown) {
+        return Err(rejection::model_failed(&reason));
+    }
+    let stop = stop_of(&reason, sequence);
     let usage = fields.take("usage").and_then(|usage| {
         let figures = Figures::deserialize(&mut serde_json::Deserializer::from_str(usage.get()));
         figures.ok().map(|figures| figures.to_usage())

@@ -16,6 +16,7 @@ use types::chat::{Citation, Stop};
 use super::cited::citation;
 use super::usage::Figures;
 use crate::piece::{Piece, Str};
+use crate::rejection;
 use crate::said::{Said, bad_event};
 use crate::sse::SseEvent;
 
@@ -30,6 +31,10 @@ pub(crate) struct Reader {
     text: (u64, u64),
     /// Sources of the present block, which is told of when it has ended.
     cited: Vec<Citation>,
+    /// Whether the model has shown anything but reasoning.
+    shown: bool,
+    /// It has failed before.
+    failed: Option<Fault>,
     stopped: bool,
     accounted: bool,
 }
@@ -148,6 +153,10 @@ impl Reader {
                 let sequence = frame.additional_model_response_fields.and_then(|more| more.stop_sequence);
                 let reason = frame.stop_reason.unwrap_or_default();
                 self.reveal(&mut on);
+                if !self.shown && malformed(&reason.0) {
+                    self.failed = Some(rejection::model_failed(&reason.0));
+                    return Ok(());
+                }
                 on(Said::Stop { choice: 0, stop: stop_of(&reason.0, sequence.map(Str::into_string)) });
                 self.stopped = true;
             }
@@ -158,14 +167,24 @@ impl Reader {
                 }
             }
         }
-        if self.stopped && self.accounted {
+        if self.accounted && self.failed.is_some() {
+            self.fail(&mut on);
+        } else if self.stopped && self.accounted {
             on(Said::Done);
         }
         Ok(())
     }
 
+    /// Tells that the model has failed, once what it used is known.
+    fn fail<'a, T>(&mut self, on: &mut impl FnMut(Said<'a, T>)) {
+        if let Some(fault) = self.failed.take() {
+            on(Said::Failed(fault));
+        }
+    }
+
     /// The stream has ended: the answer is whole if it said why it stopped, although not what it used.
     pub(crate) fn finish<'a, T: Piece<'a>>(&mut self, mut on: impl FnMut(Said<'a, T>)) {
+        self.fail(&mut on);
         if self.stopped {
             on(Said::Done);
         }
@@ -177,6 +196,7 @@ impl Reader {
             return;
         }
         self.tools.push(block);
+        self.shown = true;
         let index = u32::try_from(self.tools.len() - 1).unwrap_or(u32::MAX);
         let (id, name) = (tool.id.unwrap_or_default(), tool.name.unwrap_or_default());
         on(Said::ToolStart { choice: 0, index, id, name });
@@ -188,6 +208,7 @@ impl Reader {
         self.cited.extend(delta.citation.and_then(|raw| citation(raw.get(), (0, 0))));
         if let Some(text) = some(delta.text) {
             self.text.1 += text.chars();
+            self.shown = true;
             on(Said::Text { choice, text });
         }
         if let Some(json) = some(delta.tool_use.and_then(|tool| tool.input))
@@ -225,6 +246,11 @@ impl Reader {
     }
 }
 
+/// Whether a model stopped because what it wrote could not be read.
+pub(crate) fn malformed(reason: &str) -> bool {
+    matches!(reason, "malformed_model_output" | "malformed_tool_use")
+}
+
 /// What a `stopReason` means.
 pub(crate) fn stop_of(reason: &str, sequence: Option<String>) -> Stop {
     match reason {
@@ -233,7 +259,7 @@ pub(crate) fn stop_of(reason: &str, sequence: Option<String>) -> Stop {
         "max_tokens" | "model_context_window_exceeded" => Stop::Length,
         "tool_use" => Stop::ToolCalls,
         "guardrail_intervened" | "content_filtered" => Stop::Refused,
-        // `malformed_model_output`, `malformed_tool_use`, and what is to come.
+        // What was malformed behind something that was not, and what is to come.
         other => Stop::Other(other.to_owned()),
     }
 }
