@@ -134,13 +134,13 @@ pub enum Part {
     Thinking {
         /// The reasoning.
         text: String,
-        /// Signature, to be sent back unchanged.
+        /// Signature with its maker's mark (`signed-by-anthropic:…`), to be sent back unchanged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signature: Option<String>,
     },
     /// Reasoning that the provider keeps to itself, to be sent back unchanged.
     HiddenThinking {
-        /// Opaque data.
+        /// Opaque data with its maker's mark.
         data: String,
     },
     /// The model declined, in words.

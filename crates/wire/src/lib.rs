@@ -20,6 +20,7 @@ mod history;
 mod object;
 mod omission;
 mod openai;
+mod parts;
 mod peek;
 mod piece;
 mod rate_limits;

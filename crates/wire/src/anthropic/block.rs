@@ -9,24 +9,16 @@ use types::chat::{Document, Image, Part, Source as Place};
 
 use super::cited::citations;
 use crate::cited::plain;
-use crate::fields::{Extra, Fields, TextOr, text_or_items};
+use crate::fields::{Extra, Fields};
 use crate::object::is_object;
+use crate::parts;
 use crate::piece::count;
 use crate::tape::Json;
 use crate::text::Raw;
 
 /// Reads content: a string or blocks.
 pub(crate) fn content(value: Json<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
-    match text_or_items(value)? {
-        TextOr::Text(text) => Ok(vec![Part::Text { text }]),
-        TextOr::Items(items) => {
-            let mut parts = Vec::with_capacity(items.len());
-            for item in items {
-                part(item, &mut parts, extra)?;
-            }
-            Ok(parts)
-        }
-    }
+    parts::content(value, extra, part)
 }
 
 fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {

@@ -60,22 +60,8 @@ pub(crate) fn encode<'a>(
     model: &'a str,
     omit: &mut Omissions,
 ) -> Result<Body<'a>, Fault> {
-    let mut temperature = request.temperature.as_ref();
-    if temperature.and_then(Number::as_f64).is_some_and(|heat| heat > 1.0) {
-        omit.field_with_hint("temperature", "Anthropic's temperature goes from 0 to 1")?;
-        temperature = None;
-    }
-    for (field, set) in [
-        ("frequency_penalty", request.frequency_penalty.is_some()),
-        ("presence_penalty", request.presence_penalty.is_some()),
-        ("seed", request.seed.is_some()),
-        ("n", request.choices.is_some_and(|choices| choices > 1)),
-        ("logprobs", request.logprobs.is_some()),
-    ] {
-        if set {
-            omit.field(field)?;
-        }
-    }
+    let temperature = omit.heat(request, "Anthropic's temperature goes from 0 to 1")?;
+    omit.settings(request, &["frequency_penalty", "presence_penalty", "seed", "n", "logprobs"])?;
     let mut system = Vec::new();
     let mut messages: Vec<Turn<'a>> = Vec::new();
     for (place, message) in request.messages.iter().enumerate() {

@@ -2,8 +2,9 @@
 //!
 //! What the dialect cannot say is refused by the caller's name for it. System prompts that stand between turns
 //! move to the front; turns of one role become one, because Bedrock wants them to alternate; texts that show
-//! nothing are left out, because it refuses them; reasoning of earlier turns goes along only if it
-//! was signed here or, for Claude, by Anthropic. The caller's name for its end user has no field here and is left out: it is a label.
+//! nothing are left out, because it refuses them; reasoning of earlier turns goes along only if it was signed here
+//! or, for Claude, by Anthropic. The caller's name for its end user has no field here and is left out: it is a
+//! label.
 //!
 //! That no tool may be called is said to Anthropic's models in their own words; to others by not telling of the
 //! tools, unless earlier turns called some: Bedrock refuses such turns without tools, so that is refused here.
@@ -67,22 +68,8 @@ pub(crate) fn encode<'a>(
     writing: &Writing<'_>,
     omit: &mut Omissions,
 ) -> Result<Body<'a>, Fault> {
-    let mut temperature = request.temperature.as_ref();
-    if temperature.and_then(Number::as_f64).is_some_and(|heat| heat > 1.0) {
-        omit.field_with_hint("temperature", "Bedrock's temperature goes from 0 to 1")?;
-        temperature = None;
-    }
-    for (field, set) in [
-        ("frequency_penalty", request.frequency_penalty.is_some()),
-        ("presence_penalty", request.presence_penalty.is_some()),
-        ("seed", request.seed.is_some()),
-        ("n", request.choices.is_some_and(|choices| choices > 1)),
-        ("logprobs", request.logprobs.is_some()),
-    ] {
-        if set {
-            omit.field(field)?;
-        }
-    }
+    let temperature = omit.heat(request, "Bedrock's temperature goes from 0 to 1")?;
+    omit.settings(request, &["frequency_penalty", "presence_penalty", "seed", "n", "logprobs"])?;
     let (system, messages) = turns(&request.messages, Vendor::of(writing.model) == Vendor::Anthropic, omit)?;
     let extra = extra(request, writing.model, omit)?;
     let inference = Inference {

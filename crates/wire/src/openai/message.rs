@@ -7,7 +7,8 @@ use types::chat::{Document, Image, Message, Part, Role, Source};
 use types::{Dialect, Fault};
 
 use crate::cited::{ChatAnnotation, citations};
-use crate::fields::{Extra, Fields, TextOr, bad, text_or_items, wrong};
+use crate::fields::{Extra, Fields, bad, wrong};
+use crate::parts;
 use crate::signature;
 use crate::tape::Json;
 
@@ -47,7 +48,7 @@ pub(crate) fn said(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Vec<Par
     // The form of OpenRouter and others for what the model drew.
     for item in fields.items("images")?.unwrap_or_default() {
         if let Some(mut image) = Fields::of(item)?.object("image_url")? {
-            parts.push(Part::Image(image_of(item, image.required("url", Fields::text)?, None)?));
+            parts.push(Part::Image(parts::image(item, image.required("url", Fields::text)?, None)?));
         }
     }
     if let Some(text) = fields.text("refusal")? {
@@ -116,16 +117,7 @@ fn reasoning(fields: &mut Fields<'_>) -> Result<Vec<Part>, Fault> {
 
 fn content(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
     let Some(value) = fields.take("content") else { return Ok(Vec::new()) };
-    match text_or_items(value)? {
-        TextOr::Text(text) => Ok(vec![Part::Text { text }]),
-        TextOr::Items(items) => {
-            let mut parts = Vec::with_capacity(items.len());
-            for item in items {
-                part(item, &mut parts, extra)?;
-            }
-            Ok(parts)
-        }
-    }
+    parts::content(value, extra, part)
 }
 
 fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
@@ -138,17 +130,9 @@ fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fa
             let mut image = fields.required("image_url", Fields::object)?;
             let (url, detail) = (image.required("url", Fields::text)?, image.text("detail")?);
             image.rest(extra);
-            Part::Image(image_of(item, url, detail)?)
+            Part::Image(parts::image(item, url, detail)?)
         }
-        "input_audio" => {
-            let mut audio = fields.required("input_audio", Fields::object)?;
-            let part = Part::Audio {
-                format: audio.required("format", Fields::text)?,
-                data: audio.required("data", Fields::text)?,
-            };
-            audio.rest(extra);
-            part
-        }
+        "input_audio" => parts::audio(&mut fields, extra)?,
         "file" => Part::Document(document(&mut fields, extra)?),
         _ => {
             extra.push((format!("{}.{kind}", item.path()), item.boxed()));
@@ -168,8 +152,7 @@ fn document(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Document, Faul
     let mut file = fields.required("file", Fields::object)?;
     let source = match (file.text("file_data")?, file.text("file_id")?) {
         (Some(data), _) => {
-            let inline = data.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
-            let (media_type, data) = inline.ok_or_else(|| {
+            let (media_type, data) = parts::inline(&data).ok_or_else(|| {
                 let place = file.path_of("file_data");
                 bad(&place, format!("`{place}` must be a data URL in base64"))
             })?;
@@ -184,15 +167,6 @@ fn document(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Document, Faul
     let document = Document { source, name: file.text("filename")?, context: None, citations: false };
     file.rest(extra);
     Ok(document)
-}
-
-fn image_of(item: Json<'_>, url: String, detail: Option<String>) -> Result<Image, Fault> {
-    let Some(data) = url.strip_prefix("data:") else { return Ok(Image::Url { url, detail }) };
-    let (media_type, data) = data.split_once(";base64,").ok_or_else(|| {
-        let path = item.path();
-        bad(&path, format!("the image at `{path}` must be a URL or a data URL in base64"))
-    })?;
-    Ok(Image::Inline { media_type: media_type.to_owned(), data: data.to_owned(), detail })
 }
 
 /// The URL by which an image goes in this dialect.

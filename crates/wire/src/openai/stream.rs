@@ -10,6 +10,7 @@ use types::chat::Stop;
 
 use super::chunk::{ChoiceDelta, Chunk, FunctionDelta, ToolDelta};
 use crate::cited::citations;
+use crate::parts::inline;
 use crate::piece::{Piece, Str};
 use crate::rejection;
 use crate::said::{Said, bad_event};
@@ -138,16 +139,13 @@ impl Reader {
 
 /// Media type and data of an image in a data URL.
 fn drawn(url: Str<'_>) -> Option<(Str<'_>, Str<'_>)> {
-    fn halves(url: &str) -> Option<(&str, &str)> {
-        url.strip_prefix("data:")?.split_once(";base64,")
-    }
     Some(match url.0 {
         Cow::Borrowed(url) => {
-            let (media_type, data) = halves(url)?;
+            let (media_type, data) = inline(url)?;
             (Str(Cow::Borrowed(media_type)), Str(Cow::Borrowed(data)))
         }
         Cow::Owned(url) => {
-            let (media_type, data) = halves(&url)?;
+            let (media_type, data) = inline(&url)?;
             (Str(Cow::Owned(media_type.to_owned())), Str(Cow::Owned(data.to_owned())))
         }
     })

@@ -103,18 +103,7 @@ pub(crate) fn encode<'a>(
 
 /// What has no word here.
 fn unsaid(request: &Request, omit: &mut Omissions) -> Result<(), Fault> {
-    for (field, set) in [
-        ("top_k", request.top_k.is_some()),
-        ("frequency_penalty", request.frequency_penalty.is_some()),
-        ("presence_penalty", request.presence_penalty.is_some()),
-        ("seed", request.seed.is_some()),
-        ("n", request.choices.is_some_and(|choices| choices > 1)),
-        ("stop", !request.stop.is_empty()),
-    ] {
-        if set {
-            omit.field(field)?;
-        }
-    }
+    omit.settings(request, &["top_k", "frequency_penalty", "presence_penalty", "seed", "n", "stop"])?;
     for (place, message) in request.messages.iter().enumerate() {
         if message.name.is_some() {
             omit.field(&format!("messages[{place}].name"))?;
