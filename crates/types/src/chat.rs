@@ -134,13 +134,13 @@ pub enum Part {
     Thinking {
         /// The reasoning.
         text: String,
-        /// Signature, to be sent back unchanged.
+        /// Signature with its maker's mark (`signed-by-anthropic:…`), to be sent back unchanged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signature: Option<String>,
     },
     /// Reasoning that the provider keeps to itself, to be sent back unchanged.
     HiddenThinking {
-        /// Opaque data.
+        /// Opaque data with its maker's mark.
         data: String,
     },
     /// The model declined, in words.
@@ -148,6 +148,25 @@ pub enum Part {
         /// The words.
         text: String,
     },
+    /// Where something that the model said is from. Stands behind the text that it is about.
+    Citation(Citation),
+}
+
+/// Where something that the model said is from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Citation {
+    /// The source's address.
+    pub url: String,
+    /// Its title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The words of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quoted: Option<String>,
+    /// Where that which it is the source of begins, in characters of all that the choice says in plain text.
+    pub start: u64,
+    /// Where it ends: the first character behind it.
+    pub end: u64,
 }
 
 /// An image.
@@ -376,6 +395,22 @@ pub enum Event {
         /// The words.
         text: String,
     },
+    /// Where something in the text so far is from.
+    Citation {
+        /// Which choice.
+        choice: u32,
+        /// The source, and what it is the source of.
+        citation: Citation,
+    },
+    /// An image that the model made.
+    Image {
+        /// Which choice.
+        choice: u32,
+        /// `image/png` and the like.
+        media_type: String,
+        /// Base64 data, not decoded here.
+        data: String,
+    },
     /// A tool call begins.
     ToolStart {
         /// Which choice.
@@ -425,10 +460,13 @@ impl Event {
             Self::Text { text, .. } | Self::Thinking { text, .. } | Self::Refusal { text, .. } => {
                 !text.is_empty()
             }
-            Self::ToolStart { .. } | Self::HiddenThinking { .. } | Self::Stop { .. } => true,
+            Self::ToolStart { .. } | Self::HiddenThinking { .. } | Self::Image { .. } | Self::Stop { .. } => {
+                true
+            }
             Self::ToolArguments { json, .. } => !json.is_empty(),
             Self::Start { .. }
             | Self::ThinkingSignature { .. }
+            | Self::Citation { .. }
             | Self::Logprobs { .. }
             | Self::Usage(_)
             | Self::Done

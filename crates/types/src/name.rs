@@ -44,6 +44,18 @@ impl Dialect {
             Self::BedrockConverse => "bedrock_converse",
         }
     }
+
+    /// The media type of a stream: server-sent events, and AWS's own framing from Bedrock.
+    pub const fn stream_type(self) -> &'static str {
+        match self {
+            Self::BedrockConverse => "application/vnd.amazon.eventstream",
+            Self::OpenaiChat
+            | Self::OpenaiEmbeddings
+            | Self::AnthropicMessages
+            | Self::OpenaiResponses
+            | Self::GeminiContent => "text/event-stream",
+        }
+    }
 }
 
 impl fmt::Display for Dialect {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
-use types::Fault;
+use types::{Dialect, Fault};
 use wire::Rope;
 
 use crate::coding::{self, Compression};
@@ -38,6 +38,11 @@ impl Template {
     ) -> Result<Self, Fault> {
         const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
         let codings = if compression.answers { coding::WELCOME } else { IDENTITY };
+        // Of the dialects that one provider speaks all streams are framed alike.
+        let framing = match endpoints {
+            Endpoints::Bedrock => Dialect::BedrockConverse,
+            _ => Dialect::OpenaiChat,
+        };
         let authority = origin.authority.parse();
         let authority =
             authority.map_err(|_| Fault::internal("the provider's authority is not part of a URI"))?;
@@ -47,15 +52,7 @@ impl Template {
             prefix: origin.prefix.clone(),
             paths: Paths::new(endpoints, &origin.prefix)?,
             whole: headers(origin, own, HeaderValue::from_static("application/json"), codings)?,
-            stream: headers(
-                origin,
-                own,
-                HeaderValue::from_static(match endpoints {
-                    Endpoints::Bedrock => "application/vnd.amazon.eventstream",
-                    _ => "text/event-stream",
-                }),
-                IDENTITY,
-            )?,
+            stream: headers(origin, own, HeaderValue::from_static(framing.stream_type()), IDENTITY)?,
         })
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod block;
+mod cited;
 pub(crate) mod frame;
 pub(crate) mod request;
 pub(crate) mod request_out;

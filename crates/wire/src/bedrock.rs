@@ -5,6 +5,7 @@
 
 pub(crate) mod answer;
 mod block;
+mod cited;
 pub(crate) mod exception;
 mod extra;
 pub(crate) mod request_out;

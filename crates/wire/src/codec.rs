@@ -8,6 +8,7 @@ use types::{CallId, Code, Dialect, Fault, Kind, Quirks, Timestamp};
 
 use crate::Rope;
 use crate::omission::{Omissions, Unsupported};
+use crate::signature::{mark_parts, mark_request};
 use crate::tape::Tape;
 use crate::text::append;
 use crate::{anthropic, bedrock, gemini, openai, rejection, responses};
@@ -31,13 +32,15 @@ pub struct AnswerMeta<'a> {
 pub fn decode_request(dialect: Dialect, body: &[u8]) -> Result<Request, Fault> {
     let tape = Tape::of(text_of(body)?)?;
     let body = tape.root();
-    match dialect {
+    let mut request = match dialect {
         Dialect::OpenaiChat => openai::request::decode(body),
         Dialect::AnthropicMessages => anthropic::request::decode(body),
         Dialect::OpenaiResponses => responses::request::decode(body),
         Dialect::GeminiContent | Dialect::BedrockConverse => Err(one_way(dialect)),
         Dialect::OpenaiEmbeddings => Err(no_chat()),
-    }
+    }?;
+    mark_request(dialect, &mut request);
+    Ok(request)
 }
 
 /// How a request is to be written.
@@ -182,11 +185,15 @@ pub fn decode_answer(dialect: Dialect, body: &[u8]) -> Result<Answer, Fault> {
         Dialect::BedrockConverse => bedrock::answer::decode(raw),
         Dialect::OpenaiEmbeddings => return Err(no_chat()),
     };
-    answer.map_err(|fault| match fault.code {
-        // What Gemini says of a prompt that it refused is an answer, and has no `error`.
-        Code::ContentFiltered => fault,
+    let mut answer = answer.map_err(|fault| match fault.code {
+        // What Gemini says of a prompt that it refused, or of a model that failed, is an answer, and has no `error`.
+        _ if fault.provider_reason.is_some() => fault,
         _ => reported_error(raw.get()).unwrap_or_else(|| bad_answer(&fault)),
-    })
+    })?;
+    for choice in &mut answer.choices {
+        mark_parts(dialect, &mut choice.parts);
+    }
+    Ok(answer)
 }
 
 /// Writes a whole answer in a caller's dialect. Gemini's and Bedrock's are no caller's: they are written as

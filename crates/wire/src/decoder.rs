@@ -10,12 +10,19 @@ use crate::bedrock;
 use crate::eventstream::{FrameKind, Frames};
 use crate::piece::Str;
 use crate::said::{Reader, Said, cut};
+use crate::signature::marked_event;
 use crate::sse::{Scanner, SseEvent};
 
 /// A stream's bytes in, events out, however the bytes are cut.
 #[derive(Clone, Debug)]
 pub struct StreamDecoder {
     framing: Framing,
+    inner: Inner,
+}
+
+#[derive(Clone, Debug)]
+struct Inner {
+    dialect: Dialect,
     reader: Reader,
     ended: bool,
 }
@@ -38,7 +45,7 @@ impl StreamDecoder {
             | Dialect::AnthropicMessages
             | Dialect::GeminiContent => Framing::Sse(Scanner::new()),
         };
-        Self { framing, reader: Reader::new(dialect), ended: false }
+        Self { framing, inner: Inner { dialect, reader: Reader::new(dialect), ended: false } }
     }
 
     /// Takes the next piece of the stream and appends what it says to `out`. After the end marker or an
@@ -46,55 +53,55 @@ impl StreamDecoder {
     ///
     /// Fails with `BadAnswer`; what came before the bad event is in `out` all the same.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<Event>) -> Result<(), Fault> {
-        let Self { framing, reader, ended } = self;
+        let Self { framing, inner } = self;
         match framing {
-            Framing::Sse(scanner) => scanner
-                .scan(chunk, |block| block.event.map_or(Ok(()), |event| read(reader, ended, event, out))),
+            Framing::Sse(scanner) => {
+                scanner.scan(chunk, |block| block.event.map_or(Ok(()), |event| inner.read(event, out)))
+            }
             Framing::Aws(frames) => {
                 let verdict = frames.push(chunk, |frame| match frame.kind {
                     FrameKind::Event => {
-                        read(reader, ended, SseEvent { event: Some(frame.name), data: frame.payload }, out)
+                        inner.read(SseEvent { event: Some(frame.name), data: frame.payload }, out)
                     }
                     FrameKind::Exception | FrameKind::Error => {
-                        if !std::mem::replace(ended, true) {
+                        if !std::mem::replace(&mut inner.ended, true) {
                             out.push(Event::Failed(bedrock::exception::fault(frame)));
                         }
                         Ok(())
                     }
                 });
                 // What is broken behind the end breaks nothing.
-                if *ended { Ok(()) } else { verdict }
+                if inner.ended { Ok(()) } else { verdict }
             }
         }
     }
 
     /// The stream has ended. Fails with `StreamCut` if neither its end marker nor an error event came.
     pub fn finish(&mut self, out: &mut Vec<Event>) -> Result<(), Fault> {
-        let Self { framing, reader, ended } = self;
+        let Self { framing, inner } = self;
         if let Framing::Sse(scanner) = framing {
             // What cannot be read at the very end was cut off.
-            scanner.finish(|event| drop(read(reader, ended, event, out)));
+            scanner.finish(|event| drop(inner.read(event, out)));
         }
+        let Inner { dialect, reader, ended } = inner;
         if !*ended {
-            reader.finish(|said: Said<'_, Str<'_>>| take(said, ended, out));
+            reader.finish(|said: Said<'_, Str<'_>>| take(said, *dialect, ended, out));
         }
         if *ended { Ok(()) } else { Err(cut()) }
     }
 }
 
-fn read(
-    reader: &mut Reader,
-    ended: &mut bool,
-    event: SseEvent<'_>,
-    out: &mut Vec<Event>,
-) -> Result<(), Fault> {
-    if *ended {
-        return Ok(());
+impl Inner {
+    fn read(&mut self, event: SseEvent<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        let Self { dialect, reader, ended } = self;
+        if *ended {
+            return Ok(());
+        }
+        reader.read(event, |said: Said<'_, Str<'_>>| take(said, *dialect, ended, out))
     }
-    reader.read(event, |said: Said<'_, Str<'_>>| take(said, ended, out))
 }
 
-fn take(said: Said<'_, Str<'_>>, ended: &mut bool, out: &mut Vec<Event>) {
+fn take(said: Said<'_, Str<'_>>, dialect: Dialect, ended: &mut bool, out: &mut Vec<Event>) {
     *ended |= matches!(said, Said::Done | Said::Failed(_));
-    out.extend(said.into_event());
+    out.extend(said.into_event().and_then(|event| marked_event(dialect, event)));
 }

@@ -1,7 +1,8 @@
 //! A [`Fault`] in each dialect's error shape: the one place that maps faults to HTTP.
 //!
 //! Statuses and types are chosen so that the vendors' own SDKs raise the class a programmer expects. Beside
-//! the dialect's fields every error carries `code` (`WL…`, with a page in the book), `call` and `hint`.
+//! the dialect's fields every error carries `code` (`WL…`, with a page in the book), `call` and `hint`, and in OpenAI's
+//! dialects `reason`: the code that OpenAI itself would give.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -115,6 +116,9 @@ fn body_of(dialect: Dialect, fault: &Fault, call: Option<CallId>) -> Value {
         error.insert("param".into(), json!(fault.param));
     }
     error.insert("code".into(), fault.code.as_str().into());
+    if let Some(reason) = openai_reason(fault.code).filter(|_| !anthropic) {
+        error.insert("reason".into(), reason.into());
+    }
     let more = [
         ("param", fault.param.clone().filter(|_| anthropic).map(Value::from)),
         ("hint", fault.hint.clone().map(Value::from)),
@@ -141,6 +145,18 @@ fn openai_type(status: u16, code: Code) -> &'static str {
         429 => "rate_limit_error",
         400..500 => "invalid_request_error",
         _ => "server_error",
+    }
+}
+
+/// OpenAI's own code for it, which some clients look for to know what has happened: LiteLLM takes any other 404 for a
+/// request that makes no sense.
+const fn openai_reason(code: Code) -> Option<&'static str> {
+    match code {
+        Code::UnknownModel => Some("model_not_found"),
+        Code::ContextTooLong => Some("context_length_exceeded"),
+        Code::ContentFiltered => Some("content_policy_violation"),
+        Code::QuotaExceeded => Some("insufficient_quota"),
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod frame;
+mod grounding;
 mod logprobs;
 mod media;
 pub(crate) mod model;

@@ -1,6 +1,8 @@
 //! What a dialect cannot say: refused by the caller's name for it, or left out with a note, as the route says.
 
+use serde_json::Number;
 use types::Fault;
+use types::chat::Request;
 
 use crate::fields::{unsupported, unsupported_in};
 
@@ -31,6 +33,35 @@ impl Omissions {
     /// `field`, as the caller calls it, cannot be said.
     pub(crate) fn field(&mut self, field: &str) -> Result<(), Fault> {
         self.note(field, |target| unsupported(field, target))
+    }
+
+    /// Those of the named settings that the request has cannot be said: `top_k`, `frequency_penalty`,
+    /// `presence_penalty`, `seed`, `n`, `logprobs`, `stop`.
+    pub(crate) fn settings(&mut self, request: &Request, names: &[&str]) -> Result<(), Fault> {
+        let set = [
+            ("top_k", request.top_k.is_some()),
+            ("frequency_penalty", request.frequency_penalty.is_some()),
+            ("presence_penalty", request.presence_penalty.is_some()),
+            ("seed", request.seed.is_some()),
+            ("n", request.choices.is_some_and(|choices| choices > 1)),
+            ("logprobs", request.logprobs.is_some()),
+            ("stop", !request.stop.is_empty()),
+        ];
+        let unsaid = set.into_iter().filter(|(name, set)| *set && names.contains(name));
+        unsaid.into_iter().try_for_each(|(name, _)| self.field(name))
+    }
+
+    /// Anthropic's and Bedrock's temperature goes from 0 to 1: the request's, unless it is above.
+    pub(crate) fn heat<'a>(
+        &mut self,
+        request: &'a Request,
+        hint: &'static str,
+    ) -> Result<Option<&'a Number>, Fault> {
+        if request.temperature.as_ref().and_then(Number::as_f64).is_some_and(|heat| heat > 1.0) {
+            self.field_with_hint("temperature", hint)?;
+            return Ok(None);
+        }
+        Ok(request.temperature.as_ref())
     }
 
     /// The same with a hint on what to do instead.

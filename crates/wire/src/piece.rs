@@ -33,6 +33,19 @@ pub(crate) trait Piece<'a>: Deserialize<'a> {
 
     /// The piece that is this text.
     fn of(text: &'a str) -> Self;
+
+    /// The text, where it is held.
+    fn held(&self) -> Option<&str>;
+
+    /// Its characters, where it is held.
+    fn chars(&self) -> u64 {
+        self.held().map_or(0, count)
+    }
+}
+
+/// The characters of a text.
+pub(crate) fn count(text: &str) -> u64 {
+    text.chars().count() as u64
 }
 
 impl<'a> Piece<'a> for Str<'a> {
@@ -43,6 +56,10 @@ impl<'a> Piece<'a> for Str<'a> {
     fn of(text: &'a str) -> Self {
         Self(Cow::Borrowed(text))
     }
+
+    fn held(&self) -> Option<&str> {
+        Some(&self.0)
+    }
 }
 
 impl<'a> Piece<'a> for Len {
@@ -52,6 +69,10 @@ impl<'a> Piece<'a> for Len {
 
     fn of(text: &'a str) -> Self {
         Self { bytes: text.len(), address: None }
+    }
+
+    fn held(&self) -> Option<&str> {
+        None
     }
 }
 

@@ -57,6 +57,15 @@ pub(crate) fn in_stream(error: &str) -> Fault {
     fault_of(status, &said).with_progress(Progress::PerhapsExecuted)
 }
 
+/// A model that stopped before it had said anything, for a reason of the provider's own: it may do better when
+/// asked again.
+pub(crate) fn model_failed(reason: &str) -> Fault {
+    let message = format!("the model stopped without an answer ({})", clipped(reason));
+    Fault::new(Kind::InvalidResponse, Code::BadAnswer, message)
+        .with_progress(Progress::PerhapsExecuted)
+        .with_provider_reason(clipped(reason))
+}
+
 fn status_named(reason: &str) -> Option<u16> {
     Some(match reason {
         "invalid_request_error"

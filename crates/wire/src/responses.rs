@@ -4,7 +4,8 @@
 //! so the items that the model made side by side are one turn.
 //!
 //! Reasoning survives a round trip through any provider: [`types::chat::Part::Thinking`] is a `reasoning` item
-//! whose `summary` is the text and whose `encrypted_content` is the provider's signature, as it is;
+//! whose `summary` is the text and whose `encrypted_content` is the provider's signature, with its maker's mark
+//! where that is not OpenAI (`signature`);
 //! [`types::chat::Part::HiddenThinking`] is one with an empty `summary` whose `encrypted_content` is the opaque
 //! data. Signed reasoning without a text has a summary of one empty text, which tells the two apart. A caller that
 //! sends the items back, as the dialect asks for, gives the provider its text and signature unchanged.

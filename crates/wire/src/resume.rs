@@ -60,6 +60,8 @@ impl Trail {
             | Event::ThinkingSignature { .. }
             | Event::HiddenThinking { .. }
             | Event::Refusal { .. }
+            | Event::Citation { .. }
+            | Event::Image { .. }
             | Event::ToolStart { .. }
             | Event::ToolArguments { .. }
             | Event::Logprobs { .. }

@@ -2,7 +2,7 @@
 //! decoder and the watcher consume.
 
 use serde_json::Value;
-use types::chat::{Event, Stop};
+use types::chat::{Citation, Event, Stop};
 use types::{Code, Dialect, Fault, Kind, Usage};
 
 use crate::anthropic::stream::Reader as AnthropicReader;
@@ -25,6 +25,8 @@ pub(crate) enum Said<'a, T> {
     ToolStart { choice: u32, index: u32, id: Str<'a>, name: Str<'a> },
     ToolArguments { choice: u32, index: u32, json: T },
     Audio,
+    Citation { choice: u32, citation: Citation },
+    Image { choice: u32, media_type: Str<'a>, data: Str<'a> },
     Logprobs { choice: u32, tokens: Value },
     Stop { choice: u32, stop: Stop },
     Usage { usage: Usage, alone: bool },
@@ -55,6 +57,10 @@ impl<'a> Said<'a, Str<'a>> {
                 Event::ToolArguments { choice, index, json: json.into_string() }
             }
             Self::Audio => return None,
+            Self::Citation { choice, citation } => Event::Citation { choice, citation },
+            Self::Image { choice, media_type, data } => {
+                Event::Image { choice, media_type: media_type.into_string(), data: data.into_string() }
+            }
             Self::Logprobs { choice, tokens } => Event::Logprobs { choice, tokens },
             Self::Stop { choice, stop } => Event::Stop { choice, stop },
             Self::Usage { usage, .. } => Event::Usage(usage),

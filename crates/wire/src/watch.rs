@@ -190,7 +190,9 @@ impl Eye {
                     others += u32::from(only.replace(text).is_some());
                     return;
                 }
-                Said::ToolStart { .. } | Said::HiddenThinking { .. } | Said::Audio => true,
+                Said::ToolStart { .. } | Said::HiddenThinking { .. } | Said::Audio | Said::Image { .. } => {
+                    true
+                }
                 Said::Stop { stop: why, .. } => {
                     stop.get_or_insert(why);
                     true
@@ -215,7 +217,7 @@ impl Eye {
                     kind = Event::Error;
                     false
                 }
-                Said::ThinkingSignature { .. } | Said::Logprobs { .. } => false,
+                Said::ThinkingSignature { .. } | Said::Citation { .. } | Said::Logprobs { .. } => false,
             };
             others += 1;
             content |= shows;

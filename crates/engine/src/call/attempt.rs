@@ -175,11 +175,7 @@ impl Engine {
         if parsed.peek.stream {
             let content_type =
                 exchange.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-            let expected: &[u8] = match dialect {
-                Dialect::BedrockConverse => b"application/vnd.amazon.eventstream",
-                _ => b"text/event-stream",
-            };
-            if !content_type.starts_with(expected) {
+            if !content_type.starts_with(dialect.stream_type().as_bytes()) {
                 return Err(bad_answer("a stream was asked for and something else came"));
             }
             let begun = || reader(planned, dialect, usage_added);

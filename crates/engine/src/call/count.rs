@@ -130,7 +130,11 @@ fn gather(part: &Part, out: &mut String) {
                 out.push_str(text);
             }
         }
-        Part::Image(_) | Part::Audio { .. } | Part::CachePoint { .. } | Part::HiddenThinking { .. } => {}
+        Part::Image(_)
+        | Part::Audio { .. }
+        | Part::CachePoint { .. }
+        | Part::HiddenThinking { .. }
+        | Part::Citation(_) => {}
     }
 }
 

@@ -75,6 +75,8 @@ impl Maker {
                 more: more.as_deref().unwrap_or_default(),
             };
             let body = wire::splice(&inbound.body, &parsed.peek, &rewrite);
+            // Reasoning of an earlier turn that another provider signed.
+            let body = wire::own_signatures(dialect, &body).unwrap_or(body);
             let adapted = wire::adapt_request(&body, &writing)?;
             (adapted.unwrap_or(Written { body, dropped: Vec::new() }), inbound.head.passed.clone())
         } else {

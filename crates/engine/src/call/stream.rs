@@ -207,6 +207,8 @@ impl Translated {
                 Event::Start { .. }
                 | Event::ThinkingSignature { .. }
                 | Event::HiddenThinking { .. }
+                | Event::Citation { .. }
+                | Event::Image { .. }
                 | Event::ToolStart { .. }
                 | Event::Logprobs { .. }
                 | Event::Stop { .. } => {}

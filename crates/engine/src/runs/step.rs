@@ -161,7 +161,8 @@ fn said(part: &Part) -> Option<&str> {
         | Part::ToolCall { .. }
         | Part::ToolResult { .. }
         | Part::Thinking { .. }
-        | Part::HiddenThinking { .. } => None,
+        | Part::HiddenThinking { .. }
+        | Part::Citation(_) => None,
     }
 }
 

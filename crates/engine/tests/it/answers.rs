@@ -104,3 +104,20 @@ async fn the_callers_deadline_ends_a_silent_call() {
     let rows = house.rows().await;
     assert_eq!((rows.len(), rows[0].usage_source), (1, UsageSource::Estimated));
 }
+
+#[tokio::test]
+async fn reasoning_of_another_provider_is_not_forwarded() {
+    let vendor = Vendor::start(Answer::json(200, claude::message("hi", 5, 2))).await.unwrap();
+    let house = House::with(&anthropic("claude", &vendor), "").await;
+    let own = r#"{"type":"thinking","thinking":"t","signature":"EqQB"}"#;
+    let other = r#"{"type":"thinking","thinking":"u","signature":"signed-by-openai:gAAA"}"#;
+    let body = |model: &str, thoughts: &str| {
+        format!(
+            r#"{{"model":"{model}","max_tokens":9,"messages":[{{"role":"assistant","content":[{thoughts},{{"type":"text","text":"a"}}]}}]}}"#
+        )
+    };
+    let mut call = message("", false);
+    call.body = body("claude/x", &format!("{own},{other}")).into();
+    house.engine().call(call).await.unwrap();
+    assert_eq!(vendor.request().await.body, body("x", own).as_bytes());
+}

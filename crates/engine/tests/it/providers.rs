@@ -39,6 +39,36 @@ async fn gemini_is_asked_at_the_models_own_path_with_its_own_key() {
 }
 
 #[tokio::test]
+async fn a_model_that_fails_before_it_says_anything_is_asked_again() {
+    let failed = r#"{"candidates":[{"content":{},"finishReason":"MALFORMED_FUNCTION_CALL","index":0}],"usageMetadata":{"promptTokenCount":5}}"#;
+    for stream in [false, true] {
+        let shaped = |body: &'static str| {
+            if stream {
+                Answer::events([format!("data: {}\r\n\r\n", body.replace('\n', ""))])
+            } else {
+                Answer::json(200, body)
+            }
+        };
+        let bad = Vendor::start(shaped(failed)).await.unwrap();
+        let good = Vendor::start(shaped(GEMINI)).await.unwrap();
+        let provider = |name: &str, vendor: &Vendor| {
+            format!("  {name}: {{ kind: gemini, base_url: '{}', api_key: k }}\n", vendor.url("/v1beta"))
+        };
+        let route = "routes: { r: { models: [bad/m, good/m], retry: { attempts: 2, base: 1ms, max: 2ms } } }";
+        let house = House::with(&(provider("bad", &bad) + &provider("good", &good)), route).await;
+        let answered = house.engine().call(plain("r", stream)).await.unwrap();
+        if stream {
+            let said = text(crate::house::stream(answered)).await;
+            assert!(said.contains("bonjour"), "{said}");
+        } else {
+            assert_eq!(content(&whole(answered).body), "bonjour");
+        }
+        let rows = house.rows().await;
+        assert_eq!(rows.iter().map(|row| &*row.provider).collect::<Vec<_>>(), ["bad", "bad", "good"]);
+    }
+}
+
+#[tokio::test]
 async fn a_stream_of_geminis_reaches_an_anthropic_caller_whole() {
     let events = format!("data: {}\r\n\r\n", GEMINI.replace('\n', ""));
     let vendor = Vendor::start(Answer::events([events])).await.unwrap();

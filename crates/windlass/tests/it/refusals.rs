@@ -109,6 +109,8 @@ async fn names_that_mean_nothing() {
         let error = refused(&gateway, path, body.to_string(), 404, "WL1005").await;
         assert!(error["hint"].as_str().unwrap().contains("did you mean `demo/talker`"), "{error:#}");
         assert_eq!(error["param"], "model");
+        let reason = if path == MESSAGES { json!(null) } else { json!("model_not_found") };
+        assert_eq!(error["reason"], reason);
         body["model"] = json!("x".repeat(5_000));
         let error = refused(&gateway, path, body.to_string(), 404, "WL1005").await;
         assert!(error["message"].as_str().unwrap().len() < 200, "{error:#}");

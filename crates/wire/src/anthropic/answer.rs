@@ -4,14 +4,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
 use types::chat::{Answer, Choice, Part, Stop};
-use types::{Fault, Usage};
+use types::{Dialect, Fault, Usage};
 
 use super::block::{Block, content, input};
+use super::cited;
 use super::stream::stop_of;
 use super::usage::{Figures, usage_json};
 use crate::AnswerMeta;
 use crate::fields::{Extra, Fields};
-use crate::piece::Str;
+use crate::piece::{Str, count};
+use crate::signature;
 use crate::tape::Json;
 use crate::text::Raw;
 
@@ -67,21 +69,43 @@ pub(crate) fn encode<'a>(answer: &'a Answer, meta: &AnswerMeta<'a>) -> Body<'a> 
         kind: "message",
         role: "assistant",
         model: meta.model,
-        content: parts.iter().filter_map(block).collect(),
+        content: blocks(parts),
         stop_reason: reason(stop, calls, refused),
         stop_sequence: sequence(stop),
         usage: usage_json(&answer.usage.unwrap_or_default()),
     }
 }
 
+fn blocks(parts: &[Part]) -> Vec<Block<'_>> {
+    let mut cited = Vec::new();
+    cited.extend(parts.iter().filter_map(|part| match part {
+        Part::Citation(citation) => Some(citation),
+        _ => None,
+    }));
+    let (mut out, mut before) = (Vec::with_capacity(parts.len()), 0);
+    for part in parts {
+        match part {
+            Part::Text { text } if !cited.is_empty() => {
+                cited::blocks(text, before, &cited, &mut out);
+                before += count(text);
+            }
+            part => out.extend(block(part)),
+        }
+    }
+    out
+}
+
 fn block(part: &Part) -> Option<Block<'_>> {
     Some(match part {
         Part::Text { text } if text.is_empty() => return None,
-        Part::Text { text } | Part::Refusal { text } => Block::Text { text, cache_control: None },
+        Part::Text { text } | Part::Refusal { text } => Block::text(text),
         Part::Thinking { text, signature } => {
-            Block::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }
+            let signature = signature::shown_or_nobody(Dialect::AnthropicMessages, signature.as_deref());
+            Block::Thinking { thinking: text, signature }
         }
-        Part::HiddenThinking { data } => Block::RedactedThinking { data },
+        Part::HiddenThinking { data } => {
+            Block::RedactedThinking { data: signature::shown(Dialect::AnthropicMessages, data) }
+        }
         Part::ToolCall { id, name, arguments } => {
             let input = input(arguments)
                 .or_else(|| Some(Raw(Cow::Owned(serde_json::json!({ INVALID: arguments }).to_string()))))?;
@@ -91,6 +115,7 @@ fn block(part: &Part) -> Option<Block<'_>> {
         | Part::Audio { .. }
         | Part::Document(_)
         | Part::CachePoint { .. }
+        | Part::Citation(_)
         | Part::ToolResult { .. } => return None,
     })
 }

@@ -7,23 +7,18 @@ use serde_json::{Value, json};
 use types::Fault;
 use types::chat::{Document, Image, Part, Source as Place};
 
-use crate::fields::{Extra, Fields, TextOr, text_or_items};
+use super::cited::citations;
+use crate::cited::plain;
+use crate::fields::{Extra, Fields};
 use crate::object::is_object;
+use crate::parts;
+use crate::piece::count;
 use crate::tape::Json;
 use crate::text::Raw;
 
 /// Reads content: a string or blocks.
 pub(crate) fn content(value: Json<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
-    match text_or_items(value)? {
-        TextOr::Text(text) => Ok(vec![Part::Text { text }]),
-        TextOr::Items(items) => {
-            let mut parts = Vec::with_capacity(items.len());
-            for item in items {
-                part(item, &mut parts, extra)?;
-            }
-            Ok(parts)
-        }
-    }
+    parts::content(value, extra, part)
 }
 
 fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
@@ -75,11 +70,19 @@ fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fa
         }
     };
     let marker = fields.json("cache_control")?;
+    let cited = if let Part::Text { text } = &part
+        && let Some(list) = fields.take("citations").filter(|list| list.get() != "[]")
+    {
+        let before = plain(out);
+        citations(list.get(), (before, before + count(text))).collect()
+    } else {
+        Vec::new()
+    };
     // A direct caller is the model itself.
-    fields.leave_if("citations", |raw| raw == "[]");
     fields.leave_if("caller", |raw| raw.replace(' ', "") == r#"{"type":"direct"}"#);
     fields.rest(extra);
     out.push(part);
+    out.extend(cited.into_iter().map(Part::Citation));
     out.extend(marker.map(|marker| Part::CachePoint { marker }));
     Ok(())
 }
@@ -133,6 +136,8 @@ fn image(fields: &mut Fields<'_>) -> Result<Option<Image>, Fault> {
 pub(crate) enum Block<'a> {
     Text {
         text: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        citations: Vec<Value>,
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<&'a Value>,
     },
@@ -177,6 +182,11 @@ pub(crate) enum Block<'a> {
 }
 
 impl<'a> Block<'a> {
+    /// A text.
+    pub(crate) const fn text(text: &'a str) -> Self {
+        Self::Text { text, citations: Vec::new(), cache_control: None }
+    }
+
     /// Puts a cache marker on the block. Reasoning takes none.
     pub(crate) const fn mark(&mut self, marker: &'a Value) {
         match self {

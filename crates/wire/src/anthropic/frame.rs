@@ -52,6 +52,8 @@ pub(crate) struct Block<'a, T> {
     pub(crate) name: Option<Str<'a>>,
     #[serde(borrow)]
     pub(crate) input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) citations: Option<&'a RawValue>,
 }
 
 /// The delta of `content_block_delta` or `message_delta`.
@@ -65,6 +67,8 @@ pub(crate) struct Delta<'a, T> {
     pub(crate) partial_json: Option<T>,
     #[serde(borrow)]
     pub(crate) signature: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(crate) citation: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) stop_reason: Option<Str<'a>>,
     #[serde(borrow)]

@@ -2,18 +2,18 @@
 //!
 //! What the dialect cannot say is refused by the caller's name for it. System prompts that stand between
 //! turns move to the front, as Anthropic's own compatibility layer does it; reasoning of earlier turns goes
-//! along only if it is signed, because Anthropic refuses it otherwise; empty texts are left out, because it
+//! along only if Claude signed it, because Anthropic refuses it otherwise; empty texts are left out, because it
 //! refuses those too.
 
 use serde::Serialize;
 use serde_json::{Number, Value, json};
-use types::Fault;
 use types::chat::{Format, Message, Part, Reasoning, Request, Role, Tool, ToolChoice};
+use types::{Dialect, Fault};
 
 use super::block::{Block, document_block, input, source};
 use crate::fields::bad;
-use crate::gemini::signature::is_gemini;
 use crate::omission::Omissions;
+use crate::signature;
 
 /// What `max_tokens` is where the caller did not say: Anthropic's dialect must have one.
 const DEFAULT_MAX_TOKENS: u64 = 4_096;
@@ -60,22 +60,8 @@ pub(crate) fn encode<'a>(
     model: &'a str,
     omit: &mut Omissions,
 ) -> Result<Body<'a>, Fault> {
-    let mut temperature = request.temperature.as_ref();
-    if temperature.and_then(Number::as_f64).is_some_and(|heat| heat > 1.0) {
-        omit.field_with_hint("temperature", "Anthropic's temperature goes from 0 to 1")?;
-        temperature = None;
-    }
-    for (field, set) in [
-        ("frequency_penalty", request.frequency_penalty.is_some()),
-        ("presence_penalty", request.presence_penalty.is_some()),
-        ("seed", request.seed.is_some()),
-        ("n", request.choices.is_some_and(|choices| choices > 1)),
-        ("logprobs", request.logprobs.is_some()),
-    ] {
-        if set {
-            omit.field(field)?;
-        }
-    }
+    let temperature = omit.heat(request, "Anthropic's temperature goes from 0 to 1")?;
+    omit.settings(request, &["frequency_penalty", "presence_penalty", "seed", "n", "logprobs"])?;
     let mut system = Vec::new();
     let mut messages: Vec<Turn<'a>> = Vec::new();
     for (place, message) in request.messages.iter().enumerate() {
@@ -123,9 +109,9 @@ fn blocks<'a>(path: &str, message: &'a Message, omit: &mut Omissions) -> Result<
     for part in &message.parts {
         match part {
             Part::Text { text } | Part::Refusal { text } if !text.is_empty() => {
-                out.push(Block::Text { text, cache_control: None });
+                out.push(Block::text(text));
             }
-            Part::Text { .. } | Part::Refusal { .. } => {}
+            Part::Text { .. } | Part::Refusal { .. } | Part::Citation(_) => {}
             Part::Image(image) if message.role == Role::User => {
                 out.push(Block::Image { source: source(image), cache_control: None });
             }
@@ -152,12 +138,14 @@ fn blocks<'a>(path: &str, message: &'a Message, omit: &mut Omissions) -> Result<
                 let (tool_use_id, is_error) = (id, *failed);
                 out.push(Block::ToolResult { tool_use_id, content, is_error, cache_control: None });
             }
-            Part::Thinking { text, signature: Some(signature) } if !is_gemini(signature) => {
-                out.push(Block::Thinking { thinking: text, signature });
+            Part::Thinking { text, signature } => {
+                let own = signature.as_deref().and_then(signature::claudes);
+                out.extend(own.map(|signature| Block::Thinking { thinking: text, signature }));
             }
-            Part::Thinking { .. } => {}
-            Part::HiddenThinking { data } if is_gemini(data) => {}
-            Part::HiddenThinking { data } => out.push(Block::RedactedThinking { data }),
+            Part::HiddenThinking { data } => {
+                let own = signature::own(Dialect::AnthropicMessages, data);
+                out.extend(own.map(|data| Block::RedactedThinking { data }));
+            }
         }
     }
     Ok(out)
@@ -169,7 +157,7 @@ fn results<'a>(path: &str, parts: &'a [Part], omit: &mut Omissions) -> Result<Ve
     for part in parts {
         match part {
             Part::Text { text } if text.is_empty() => {}
-            Part::Text { text } => out.push(Block::Text { text, cache_control: None }),
+            Part::Text { text } => out.push(Block::text(text)),
             Part::Image(image) => out.push(Block::Image { source: source(image), cache_control: None }),
             Part::Document(document) => out.push(document_block(document)),
             Part::CachePoint { marker } => {

@@ -1,8 +1,9 @@
 //! Reads the events of an Anthropic stream.
 
 use types::Fault;
-use types::chat::Stop;
+use types::chat::{Citation, Stop};
 
+use super::cited::{citation, citations};
 use super::frame::{Block, Delta, Frame};
 use super::usage::Figures;
 use crate::piece::{Piece, Str};
@@ -16,6 +17,10 @@ pub(crate) struct Reader {
     tokens: Figures,
     /// The content block of each tool call, in order of the calls.
     tools: Vec<u32>,
+    /// Characters of text before the present block, and up to now.
+    text: (u64, u64),
+    /// Sources of the present block, which is told of when it has ended.
+    cited: Vec<Citation>,
 }
 
 impl Reader {
@@ -41,6 +46,7 @@ impl Reader {
                 on(Said::Start { id, model, usage });
             }
             "content_block_start" => {
+                self.text.0 = self.text.1;
                 if let Some(start) = frame.content_block {
                     self.block(block, start, &mut on);
                 }
@@ -48,6 +54,12 @@ impl Reader {
             "content_block_delta" => {
                 if let Some(delta) = frame.delta {
                     self.delta(block, delta, &mut on);
+                }
+            }
+            "content_block_stop" => {
+                let (start, end) = self.text;
+                for citation in self.cited.drain(..) {
+                    on(Said::Citation { choice: 0, citation: Citation { start, end, ..citation } });
                 }
             }
             "message_delta" => {
@@ -76,7 +88,9 @@ impl Reader {
         let some = |text: Option<T>| text.filter(|text| !text.is_empty());
         match block.kind.as_ref().map_or("", |kind| &kind.0) {
             "text" => {
+                self.cited.extend(block.citations.into_iter().flat_map(|raw| citations(raw.get(), (0, 0))));
                 if let Some(text) = some(block.text) {
+                    self.text.1 += text.chars();
                     on(Said::Text { choice, text });
                 }
             }
@@ -114,8 +128,12 @@ impl Reader {
         match delta.kind.as_ref().map_or("", |kind| &kind.0) {
             "text_delta" => {
                 if let Some(text) = some(delta.text) {
+                    self.text.1 += text.chars();
                     on(Said::Text { choice, text });
                 }
+            }
+            "citations_delta" => {
+                self.cited.extend(delta.citation.and_then(|raw| citation(raw.get(), (0, 0))));
             }
             "thinking_delta" => {
                 if let Some(text) = some(delta.thinking) {

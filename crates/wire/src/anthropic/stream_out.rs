@@ -6,12 +6,14 @@
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use serde_json::{Value, json};
-use types::chat::{Event, Stop};
+use types::chat::{Citation, Event, Stop};
 use types::{CallId, Dialect, Usage};
 
 use super::answer::{reason, sequence};
+use super::cited::location;
 use super::usage::usage_json;
 use crate::AnswerMeta;
+use crate::signature::{NOBODY, shown};
 use crate::text::append;
 
 /// What a block is.
@@ -42,6 +44,10 @@ pub(crate) struct Writer {
     begun: bool,
     /// The block that is open.
     open: Option<Kind>,
+    /// Whether the reasoning that is open has its signature.
+    signed: bool,
+    /// Whether a source of the text that is open was named.
+    cited: bool,
     /// How many blocks have begun.
     blocks: u32,
     waiting: Vec<Waiting>,
@@ -59,6 +65,8 @@ impl Writer {
             usage: Usage::default(),
             begun: false,
             open: None,
+            signed: false,
+            cited: false,
             blocks: 0,
             waiting: Vec::new(),
             called: false,
@@ -86,16 +94,18 @@ impl Writer {
                 self.refused = true;
                 self.text(text, out);
             }
+            Event::Citation { choice: 0, citation } => self.cite(citation, out),
             Event::Thinking { choice: 0, text } => {
                 self.thinking(out);
                 self.delta(&Delta::Thinking { thinking: text }, out);
             }
             Event::ThinkingSignature { choice: 0, signature } => {
                 self.thinking(out);
-                self.delta(&Delta::Signature { signature }, out);
+                self.sign(shown(Dialect::AnthropicMessages, signature), out);
             }
             Event::HiddenThinking { choice: 0, data } => {
                 self.close(out);
+                let data = shown(Dialect::AnthropicMessages, data);
                 self.start(&json!({ "type": "redacted_thinking", "data": data }), out);
                 self.stop_block(out);
             }
@@ -115,8 +125,10 @@ impl Writer {
                 out.put_slice(&event);
             }
             // Further choices, which this dialect does not have and nobody can have asked for.
-            // No field for log-probabilities, and no second choice.
+            // No field for log-probabilities and for images, and no second choice.
             Event::Logprobs { .. }
+            | Event::Image { .. }
+            | Event::Citation { .. }
             | Event::Text { .. }
             | Event::Refusal { .. }
             | Event::Thinking { .. }
@@ -146,12 +158,22 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str, out: &mut BytesMut) {
-        if self.open != Some(Kind::Text) {
+        if self.open != Some(Kind::Text) || self.cited {
             self.close(out);
+            self.cited = false;
             self.start(&json!({ "type": "text", "text": "" }), out);
             self.open = Some(Kind::Text);
         }
         self.delta(&Delta::Text { text }, out);
+    }
+
+    /// Names a source of the block that is open, which ends with what was said so far. Of a text that has ended
+    /// already nothing can be said any more.
+    fn cite(&mut self, citation: &Citation, out: &mut BytesMut) {
+        if self.open == Some(Kind::Text) {
+            self.cited = true;
+            self.delta(&Delta::Citations { citation: location(citation) }, out);
+        }
     }
 
     fn thinking(&mut self, out: &mut BytesMut) {
@@ -159,7 +181,13 @@ impl Writer {
             self.close(out);
             self.start(&json!({ "type": "thinking", "thinking": "", "signature": "" }), out);
             self.open = Some(Kind::Thinking);
+            self.signed = false;
         }
+    }
+
+    fn sign(&mut self, signature: &str, out: &mut BytesMut) {
+        self.signed = true;
+        self.delta(&Delta::Signature { signature }, out);
     }
 
     fn tool(&mut self, call: u32, id: &str, name: &str, out: &mut BytesMut) {
@@ -183,6 +211,9 @@ impl Writer {
     /// Ends the open block, and writes the tool calls that waited for that.
     fn close(&mut self, out: &mut BytesMut) {
         self.begin(out);
+        if self.open == Some(Kind::Thinking) && !self.signed {
+            self.sign(NOBODY, out);
+        }
         if self.open.take().is_some() {
             self.stop_block(out);
         }
@@ -250,6 +281,8 @@ enum Delta<'a> {
     Thinking { thinking: &'a str },
     #[serde(rename = "signature_delta")]
     Signature { signature: &'a str },
+    #[serde(rename = "citations_delta")]
+    Citations { citation: Value },
     #[serde(rename = "input_json_delta")]
     InputJson { partial_json: &'a str },
 }

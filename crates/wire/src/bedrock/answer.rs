@@ -4,9 +4,12 @@ use serde::Deserialize;
 use types::Fault;
 use types::chat::{Answer, Choice, Part};
 
-use super::stream::stop_of;
+use super::cited::citation;
+use super::stream::{malformed, stop_of};
 use super::usage::Figures;
+use crate::cited::plain;
 use crate::fields::Fields;
+use crate::rejection;
 use crate::tape::Json;
 
 /// Reads an answer. Fields that have no word in the vocabulary are passed over. The dialect gives answers no id
@@ -24,7 +27,12 @@ pub(crate) fn decode(body: Json<'_>) -> Result<Answer, Fault> {
         Some(mut more) => more.text("stop_sequence")?,
         None => None,
     };
-    let stop = stop_of(&fields.text("stopReason")?.unwrap_or_default(), sequence);
+    let reason = fields.text("stopReason")?.unwrap_or_default();
+    let shown = |part: &Part| !matches!(part, Part::Thinking { .. } | Part::HiddenThinking { .. });
+    if malformed(&reason) && !parts.iter().any(shown) {
+        return Err(rejection::model_failed(&reason));
+    }
+    let stop = stop_of(&reason, sequence);
     let usage = fields.take("usage").and_then(|usage| {
         let figures = Figures::deserialize(&mut serde_json::Deserializer::from_str(usage.get()));
         figures.ok().map(|figures| figures.to_usage())
@@ -61,10 +69,15 @@ fn part(item: Json<'_>, out: &mut Vec<Part>) -> Result<(), Fault> {
             out.push(Part::HiddenThinking { data });
         }
     } else if let Some(mut cited) = fields.object("citationsContent")? {
-        // The text; what it is cited from has no word.
+        let start = plain(out);
+        let mut text = String::new();
         for item in cited.items("content")?.unwrap_or_default() {
-            let text = Fields::of(item)?.text("text")?;
-            out.extend(text.map(|text| Part::Text { text }));
+            text += &Fields::of(item)?.text("text")?.unwrap_or_default();
+        }
+        out.push(Part::Text { text });
+        let span = (start, plain(out));
+        for item in cited.items("citations")?.unwrap_or_default() {
+            out.extend(citation(item.get(), span).map(Part::Citation));
         }
     }
     Ok(())

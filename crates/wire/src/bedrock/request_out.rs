@@ -2,8 +2,9 @@
 //!
 //! What the dialect cannot say is refused by the caller's name for it. System prompts that stand between turns
 //! move to the front; turns of one role become one, because Bedrock wants them to alternate; texts that show
-//! nothing are left out, because it refuses them; reasoning of earlier turns goes along only if it is signed, or
-//! hidden in base64. The caller's name for its end user has no field here and is left out: it is a label.
+//! nothing are left out, because it refuses them; reasoning of earlier turns goes along only if it was signed here
+//! or, for Claude, by Anthropic. The caller's name for its end user has no field here and is left out: it is a
+//! label.
 //!
 //! That no tool may be called is said to Anthropic's models in their own words; to others by not telling of the
 //! tools, unless earlier turns called some: Bedrock refuses such turns without tools, so that is refused here.
@@ -12,16 +13,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Map, Number, Value, json};
-use types::Fault;
 use types::chat::{Format, Message, Part, Request, Role, Tool, ToolChoice};
+use types::{Dialect, Fault};
 
 use super::block::{Block, CachePoint, Names, Reasoning, ToolResult, ToolUse, attached, shows};
-use super::extra::{Extra, extra};
+use super::extra::{Extra, Vendor, extra};
 use crate::anthropic::block::input;
 use crate::codec::Writing;
 use crate::fields::bad;
-use crate::gemini::signature::is_gemini;
 use crate::omission::Omissions;
+use crate::signature;
 
 /// The request as it is written.
 #[derive(Debug, Serialize)]
@@ -67,23 +68,9 @@ pub(crate) fn encode<'a>(
     writing: &Writing<'_>,
     omit: &mut Omissions,
 ) -> Result<Body<'a>, Fault> {
-    let mut temperature = request.temperature.as_ref();
-    if temperature.and_then(Number::as_f64).is_some_and(|heat| heat > 1.0) {
-        omit.field_with_hint("temperature", "Bedrock's temperature goes from 0 to 1")?;
-        temperature = None;
-    }
-    for (field, set) in [
-        ("frequency_penalty", request.frequency_penalty.is_some()),
-        ("presence_penalty", request.presence_penalty.is_some()),
-        ("seed", request.seed.is_some()),
-        ("n", request.choices.is_some_and(|choices| choices > 1)),
-        ("logprobs", request.logprobs.is_some()),
-    ] {
-        if set {
-            omit.field(field)?;
-        }
-    }
-    let (system, messages) = turns(&request.messages, omit)?;
+    let temperature = omit.heat(request, "Bedrock's temperature goes from 0 to 1")?;
+    omit.settings(request, &["frequency_penalty", "presence_penalty", "seed", "n", "logprobs"])?;
+    let (system, messages) = turns(&request.messages, Vendor::of(writing.model) == Vendor::Anthropic, omit)?;
     let extra = extra(request, writing.model, omit)?;
     let inference = Inference {
         max_tokens: extra.max_tokens,
@@ -110,7 +97,8 @@ pub(crate) fn encode<'a>(
 
 type Conversation<'a> = (Vec<Block<'a>>, Vec<Turn<'a>>);
 
-fn turns<'a>(said: &'a [Message], omit: &mut Omissions) -> Result<Conversation<'a>, Fault> {
+/// `claude` says whether the model is Anthropic's, and takes what Anthropic signed.
+fn turns<'a>(said: &'a [Message], claude: bool, omit: &mut Omissions) -> Result<Conversation<'a>, Fault> {
     let (mut system, mut messages) = (Vec::new(), Vec::<Turn<'a>>::new());
     let mut names = Names::default();
     for (place, message) in said.iter().enumerate() {
@@ -120,7 +108,7 @@ fn turns<'a>(said: &'a [Message], omit: &mut Omissions) -> Result<Conversation<'
         }
         let role = match message.role {
             Role::System => {
-                blocks(&path, message, &mut system, &mut names, omit)?;
+                blocks((&path, claude), message, &mut system, &mut names, omit)?;
                 continue;
             }
             Role::User | Role::Tool => "user",
@@ -131,7 +119,7 @@ fn turns<'a>(said: &'a [Message], omit: &mut Omissions) -> Result<Conversation<'
             Some(last) => last,
             None => Turn { role, content: Vec::new() },
         };
-        blocks(&path, message, &mut turn.content, &mut names, omit)?;
+        blocks((&path, claude), message, &mut turn.content, &mut names, omit)?;
         if !turn.content.is_empty() {
             messages.push(turn);
         }
@@ -140,7 +128,7 @@ fn turns<'a>(said: &'a [Message], omit: &mut Omissions) -> Result<Conversation<'
 }
 
 fn blocks<'a>(
-    path: &str,
+    (path, claude): (&str, bool),
     message: &'a Message,
     out: &mut Vec<Block<'a>>,
     names: &mut Names,
@@ -162,7 +150,7 @@ fn blocks<'a>(
             Part::CachePoint { marker } if !out.is_empty() => {
                 out.push(Block::CachePoint(CachePoint::of(marker)));
             }
-            Part::CachePoint { .. } => {}
+            Part::CachePoint { .. } | Part::Citation(_) => {}
             Part::ToolCall { id, name, arguments } => {
                 let place = format!("{path}.tool_calls[{calls}].function.arguments");
                 let input = input(arguments)
@@ -176,13 +164,20 @@ fn blocks<'a>(
                 out.push(Block::ToolResult(ToolResult { id, content, status }));
                 out.extend(marker.map(Block::CachePoint));
             }
-            Part::Thinking { text, signature: Some(signature) } if !is_gemini(signature) => {
-                out.push(Block::ReasoningContent(Reasoning::ReasoningText { text, signature }));
+            Part::Thinking { text, signature } => {
+                let own = signature.as_deref().and_then(|signature| {
+                    signature::own(Dialect::BedrockConverse, signature)
+                        .or_else(|| signature::claudes(signature).filter(|_| claude))
+                });
+                let told = own.map(|signature| Reasoning::ReasoningText { text, signature });
+                out.extend(told.map(Block::ReasoningContent));
             }
-            Part::HiddenThinking { data } if STANDARD.decode(data).is_ok() => {
-                out.push(Block::ReasoningContent(Reasoning::RedactedContent(data)));
+            Part::HiddenThinking { data } => {
+                let own = signature::own(Dialect::BedrockConverse, data);
+                let own = own.or_else(|| signature::own(Dialect::AnthropicMessages, data).filter(|_| claude));
+                let own = own.filter(|data| STANDARD.decode(data).is_ok());
+                out.extend(own.map(|data| Block::ReasoningContent(Reasoning::RedactedContent(data))));
             }
-            Part::Thinking { .. } | Part::HiddenThinking { .. } => {}
         }
     }
     Ok(())

@@ -9,11 +9,14 @@ use std::mem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use types::Fault;
-use types::chat::Stop;
+use types::chat::{Citation, Stop};
 
+use super::cited::citation;
 use super::usage::Figures;
 use crate::piece::{Piece, Str};
+use crate::rejection;
 use crate::said::{Said, bad_event};
 use crate::sse::SseEvent;
 
@@ -24,6 +27,14 @@ pub(crate) struct Reader {
     tools: Vec<u32>,
     /// Hidden reasoning of the present block, decoded: pieces of base64 cannot be joined.
     hidden: Vec<u8>,
+    /// Characters of text before the present block, and up to now.
+    text: (u64, u64),
+    /// Sources of the present block, which is told of when it has ended.
+    cited: Vec<Citation>,
+    /// Whether the model has shown anything but reasoning.
+    shown: bool,
+    /// It has failed before.
+    failed: Option<Fault>,
     stopped: bool,
     accounted: bool,
 }
@@ -71,6 +82,8 @@ struct Delta<'a, T> {
     tool_use: Option<Input<T>>,
     #[serde(borrow)]
     reasoning_content: Option<Reasoning<'a, T>>,
+    #[serde(borrow)]
+    citation: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,11 +141,22 @@ impl Reader {
                     self.delta(block, delta, &mut on);
                 }
             }
-            "contentBlockStop" => self.reveal(&mut on),
+            "contentBlockStop" => {
+                self.reveal(&mut on);
+                let (start, end) = self.text;
+                for citation in self.cited.drain(..) {
+                    on(Said::Citation { choice: 0, citation: Citation { start, end, ..citation } });
+                }
+                self.text.0 = end;
+            }
             "messageStop" => {
                 let sequence = frame.additional_model_response_fields.and_then(|more| more.stop_sequence);
                 let reason = frame.stop_reason.unwrap_or_default();
                 self.reveal(&mut on);
+                if !self.shown && malformed(&reason.0) {
+                    self.failed = Some(rejection::model_failed(&reason.0));
+                    return Ok(());
+                }
                 on(Said::Stop { choice: 0, stop: stop_of(&reason.0, sequence.map(Str::into_string)) });
                 self.stopped = true;
             }
@@ -143,14 +167,24 @@ impl Reader {
                 }
             }
         }
-        if self.stopped && self.accounted {
+        if self.accounted && self.failed.is_some() {
+            self.fail(&mut on);
+        } else if self.stopped && self.accounted {
             on(Said::Done);
         }
         Ok(())
     }
 
+    /// Tells that the model has failed, once what it used is known.
+    fn fail<'a, T>(&mut self, on: &mut impl FnMut(Said<'a, T>)) {
+        if let Some(fault) = self.failed.take() {
+            on(Said::Failed(fault));
+        }
+    }
+
     /// The stream has ended: the answer is whole if it said why it stopped, although not what it used.
     pub(crate) fn finish<'a, T: Piece<'a>>(&mut self, mut on: impl FnMut(Said<'a, T>)) {
+        self.fail(&mut on);
         if self.stopped {
             on(Said::Done);
         }
@@ -162,6 +196,7 @@ impl Reader {
             return;
         }
         self.tools.push(block);
+        self.shown = true;
         let index = u32::try_from(self.tools.len() - 1).unwrap_or(u32::MAX);
         let (id, name) = (tool.id.unwrap_or_default(), tool.name.unwrap_or_default());
         on(Said::ToolStart { choice: 0, index, id, name });
@@ -170,7 +205,10 @@ impl Reader {
     fn delta<'a, T: Piece<'a>>(&mut self, block: u32, delta: Delta<'a, T>, on: &mut impl FnMut(Said<'a, T>)) {
         let choice = 0;
         let some = |text: Option<T>| text.filter(|text| !text.is_empty());
+        self.cited.extend(delta.citation.and_then(|raw| citation(raw.get(), (0, 0))));
         if let Some(text) = some(delta.text) {
+            self.text.1 += text.chars();
+            self.shown = true;
             on(Said::Text { choice, text });
         }
         if let Some(json) = some(delta.tool_use.and_then(|tool| tool.input))
@@ -208,6 +246,11 @@ impl Reader {
     }
 }
 
+/// Whether a model stopped because what it wrote could not be read.
+pub(crate) fn malformed(reason: &str) -> bool {
+    matches!(reason, "malformed_model_output" | "malformed_tool_use")
+}
+
 /// What a `stopReason` means.
 pub(crate) fn stop_of(reason: &str, sequence: Option<String>) -> Stop {
     match reason {
@@ -216,7 +259,7 @@ pub(crate) fn stop_of(reason: &str, sequence: Option<String>) -> Stop {
         "max_tokens" | "model_context_window_exceeded" => Stop::Length,
         "tool_use" => Stop::ToolCalls,
         "guardrail_intervened" | "content_filtered" => Stop::Refused,
-        // `malformed_model_output`, `malformed_tool_use`, and what is to come.
+        // What was malformed behind something that was not, and what is to come.
         other => Stop::Other(other.to_owned()),
     }
 }

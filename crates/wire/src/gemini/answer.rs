@@ -1,10 +1,8 @@
 //! Reads a whole answer in Gemini's dialect: what the reader of streams makes of it, put together.
-//!
-//! An image that the model made has no word in the answers of any caller's dialect and is passed over.
 
 use serde_json::{Value, json};
 use types::Fault;
-use types::chat::{Answer, Choice, Part, Stop};
+use types::chat::{Answer, Choice, Image, Part, Stop};
 
 use super::frame::Chunk;
 use super::stream::Reader;
@@ -93,6 +91,12 @@ impl Whole {
             }
             Said::Refusal { choice, text } => {
                 self.choice(choice).parts.push(Part::Refusal { text: text.into_string() });
+            }
+            Said::Citation { choice, citation } => self.choice(choice).parts.push(Part::Citation(citation)),
+            Said::Image { choice, media_type, data } => {
+                let (media_type, data) = (media_type.into_string(), data.into_string());
+                let image = Image::Inline { media_type, data, detail: None };
+                self.choice(choice).parts.push(Part::Image(image));
             }
             Said::ToolStart { choice, id, name, .. } => {
                 let (id, name) = (id.into_string(), name.into_string());

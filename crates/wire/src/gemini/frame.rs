@@ -47,6 +47,8 @@ pub(crate) struct Candidate<'a, T> {
     pub(crate) finish_message: Option<T>,
     #[serde(borrow)]
     pub(crate) logprobs_result: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) grounding_metadata: Option<&'a RawValue>,
 }
 
 /// What is new.
@@ -82,12 +84,14 @@ pub(crate) struct Call<'a> {
     pub(crate) args: Option<&'a RawValue>,
 }
 
-/// Sound or an image; only what it is.
+/// Sound or an image.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Inline<'a> {
     #[serde(borrow)]
     pub(crate) mime_type: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(crate) data: Option<Str<'a>>,
 }
 
 impl Feedback<'_> {

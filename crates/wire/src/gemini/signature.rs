@@ -5,14 +5,9 @@
 //! through as that of the reasoning directly before it; where there is none, a [`types::chat::Part::Thinking`]
 //! without text stands for it.
 //!
-//! Signatures are opaque to callers, so they carry a mark that says whose they are: another provider's
-//! signature never reaches Gemini, which would refuse it, and Gemini's can be told from others elsewhere.
+//! Both carry Gemini's mark, each its own ([`crate::signature`]).
 
-/// Before the signature of the part that follows the reasoning.
-const NEXT: &str = "gemini:";
-
-/// Before the signature of the thought itself.
-const OWN: &str = "gemini-thought:";
+use crate::signature::{GEMINI_NEXT, GEMINI_THOUGHT};
 
 /// To Gemini's word for "this call was not yours, do not ask for its signature": from version 3 on it refuses a
 /// call without any, and calls of other models, or those whose signature the caller lost, have none.
@@ -31,20 +26,15 @@ pub(super) enum Signed<'a> {
 
 /// The signature of a thought (`thought`), or of the part after it, as the vocabulary has it.
 pub(super) fn marked(signature: &str, thought: bool) -> String {
-    let mark = if thought { OWN } else { NEXT };
+    let mark = if thought { GEMINI_THOUGHT } else { GEMINI_NEXT };
     format!("{mark}{signature}")
 }
 
 /// Reads the mark.
 pub(super) fn signed(signature: &str) -> Signed<'_> {
-    match (signature.strip_prefix(NEXT), signature.strip_prefix(OWN)) {
+    match (signature.strip_prefix(GEMINI_NEXT), signature.strip_prefix(GEMINI_THOUGHT)) {
         (Some(next), _) => Signed::Next(next),
         (None, Some(own)) => Signed::Thought(own),
         (None, None) => Signed::Foreign,
     }
-}
-
-/// Whether a signature came from Gemini: no other provider can check it.
-pub(crate) fn is_gemini(signature: &str) -> bool {
-    signed(signature) != Signed::Foreign
 }

@@ -3,13 +3,17 @@
 //! There is no end marker: the stream is whole if every alternative that it showed has said why it ended. Some
 //! models say so in every event, and figures or a signature may follow, so the ends are told at the end of the
 //! stream. Tool calls come whole.
+//!
+//! A model that stops for another reason than the usual ones, before it has shown anything, has failed
+//! (`MALFORMED_FUNCTION_CALL`, `UNEXPECTED_TOOL_CALL`, `NO_IMAGE`, `OTHER`…): it may do better when asked again.
 
 use std::borrow::Cow;
 
 use types::Fault;
-use types::chat::Stop;
+use types::chat::{Citation, Stop};
 
-use super::frame::{Call, Candidate, Chunk, Part};
+use super::frame::{Call, Candidate, Chunk, Inline, Part};
+use super::grounding::citations;
 use super::logprobs::tokens;
 use super::signature::marked;
 use super::usage::Figures;
@@ -28,6 +32,8 @@ pub(crate) struct Reader {
     choices: Vec<Choice>,
     /// An event could not be read.
     broken: bool,
+    /// The model failed before it said anything.
+    failed: Option<Fault>,
 }
 
 /// What is known of an alternative.
@@ -35,7 +41,13 @@ pub(crate) struct Reader {
 struct Choice {
     index: u32,
     calls: u32,
+    /// Whether it has shown anything but thoughts.
+    shown: bool,
     stop: Option<Stop>,
+    /// Its text so far, where it is held: sources are given by their place in it.
+    said: String,
+    /// The sources that have been told.
+    cited: Vec<Citation>,
 }
 
 impl Reader {
@@ -81,7 +93,10 @@ impl Reader {
         if let Some(usage) = usage {
             on(Said::Usage { usage, alone });
         }
-        if self.choices.is_empty()
+        // Another alternative may be of use.
+        if let Some(fault) = self.failed.take().filter(|_| self.choices.len() == 1) {
+            on(Said::Failed(fault));
+        } else if self.choices.is_empty()
             && let Some(fault) = chunk.prompt_feedback.and_then(|feedback| feedback.blocked())
         {
             on(Said::Failed(fault));
@@ -111,14 +126,29 @@ impl Reader {
     fn candidate<'a, T: Piece<'a>>(&mut self, news: Candidate<'a, T>, on: &mut impl FnMut(Said<'a, T>)) {
         let index = news.index.unwrap_or(0);
         let place = self.choices.iter().position(|choice| choice.index == index).unwrap_or_else(|| {
-            self.choices.push(Choice { index, calls: 0, stop: None });
+            self.choices.push(Choice {
+                index,
+                calls: 0,
+                shown: false,
+                stop: None,
+                said: String::new(),
+                cited: Vec::new(),
+            });
             self.choices.len() - 1
         });
-        let Self { id, choices, .. } = self;
+        let Self { id, choices, failed, .. } = self;
         let Some(choice) = choices.get_mut(place) else { return };
         let parts = news.content.and_then(|content| content.parts);
         for part in parts.into_iter().flat_map(Few::into_iter) {
             choice.part(part, id, on);
+        }
+        if let Some(grounding) = news.grounding_metadata {
+            for citation in citations(grounding.get(), &choice.said) {
+                if !choice.cited.contains(&citation) {
+                    choice.cited.push(citation.clone());
+                    on(Said::Citation { choice: index, citation });
+                }
+            }
         }
         if let Some(tokens) = news.logprobs_result.and_then(tokens) {
             on(Said::Logprobs { choice: index, tokens });
@@ -131,6 +161,9 @@ impl Reader {
                 && let Some(text) = news.finish_message.filter(|text| !text.is_empty())
             {
                 on(Said::Refusal { choice: index, text });
+            }
+            if matches!(stop, Stop::Other(_)) && !choice.shown {
+                *failed = Some(rejection::model_failed(&reason.0));
             }
             choice.stop = Some(stop);
         }
@@ -157,14 +190,20 @@ impl Choice {
         if let Some(signature) = signature {
             on(signature);
         }
+        self.shown |= text.is_some() || part.function_call.is_some() || part.inline_data.is_some();
         if let Some(text) = text {
+            self.said.push_str(text.held().unwrap_or_default());
             on(Said::Text { choice, text });
         }
         if let Some(call) = part.function_call {
             self.call(call, answer, on);
         }
-        if part.inline_data.and_then(|data| data.mime_type).is_some_and(|kind| kind.0.starts_with("audio/")) {
-            on(Said::Audio);
+        if let Some(Inline { mime_type: Some(media_type), data: Some(data) }) = part.inline_data {
+            if media_type.0.starts_with("audio/") {
+                on(Said::Audio);
+            } else if media_type.0.starts_with("image/") {
+                on(Said::Image { choice, media_type, data });
+            }
         }
     }
 

@@ -149,7 +149,8 @@ impl<'a> Writer<'a, '_> {
                 Said::ToolCall { .. }
                 | Said::ToolResult { .. }
                 | Said::Thinking { .. }
-                | Said::HiddenThinking { .. } => {
+                | Said::HiddenThinking { .. }
+                | Said::Citation(_) => {
                     self.omit.within(&place, "a tool call or reasoning outside the model's turn")?;
                 }
             }
@@ -199,6 +200,7 @@ impl<'a> Writer<'a, '_> {
                 Said::Text { .. }
                 | Said::Refusal { .. }
                 | Said::CachePoint { .. }
+                | Said::Citation(_)
                 | Said::Thinking { .. }
                 | Said::HiddenThinking { .. } => continue,
             };
@@ -271,7 +273,8 @@ impl<'a> Writer<'a, '_> {
                 Said::ToolCall { .. }
                 | Said::ToolResult { .. }
                 | Said::Thinking { .. }
-                | Said::HiddenThinking { .. } => {
+                | Said::HiddenThinking { .. }
+                | Said::Citation(_) => {
                     self.omit.within(&place, "such a part of a tool's result")?;
                 }
             }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use types::chat::{Answer, Choice, Stop};
 use types::{Fault, Usage};
 
-use super::message::{assistant_json, said};
+use super::message::{Shown, assistant_json, said};
 use super::stream::stop_of;
 use super::usage::{Figures, usage_json};
 use crate::AnswerMeta;
@@ -42,7 +42,7 @@ fn usage_of(usage: Json<'_>) -> Option<Usage> {
 /// Writes an answer.
 pub(crate) fn encode(answer: &Answer, meta: &AnswerMeta<'_>) -> Value {
     let choice_json = |(index, choice): (usize, &Choice)| {
-        let mut message = assistant_json(&choice.parts, true);
+        let mut message = assistant_json(&choice.parts, Shown::ToCaller);
         message.entry("refusal").or_insert(Value::Null);
         json!({
             "index": index,

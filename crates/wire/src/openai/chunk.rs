@@ -54,6 +54,24 @@ pub(crate) struct Delta<'a, T> {
     #[serde(borrow)]
     pub(crate) function_call: Option<FunctionDelta<'a, T>>,
     pub(crate) audio: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub(crate) annotations: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) images: Option<Few<ImageDelta<'a>>>,
+}
+
+/// An image that the model made.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ImageDelta<'a> {
+    #[serde(borrow)]
+    pub(crate) image_url: Option<ImageUrl<'a>>,
+}
+
+/// Where it is: in the URL itself.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ImageUrl<'a> {
+    #[serde(borrow)]
+    pub(crate) url: Option<Str<'a>>,
 }
 
 /// What vouches for reasoning; its text comes in plain beside it.

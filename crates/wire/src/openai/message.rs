@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
-use types::Fault;
 use types::chat::{Document, Image, Message, Part, Role, Source};
+use types::{Dialect, Fault};
 
-use crate::fields::{Extra, Fields, TextOr, bad, text_or_items, wrong};
+use crate::cited::{ChatAnnotation, citations};
+use crate::fields::{Extra, Fields, bad, wrong};
+use crate::parts;
+use crate::signature;
 use crate::tape::Json;
 
 /// Reads a turn of a request.
@@ -39,6 +42,15 @@ pub(crate) fn decode(item: Json<'_>, extra: &mut Extra) -> Result<Message, Fault
 pub(crate) fn said(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
     let mut parts = reasoning(fields)?;
     parts.extend(content(fields, extra)?);
+    if let Some(annotations) = fields.take("annotations") {
+        parts.extend(citations(annotations.get(), 0).map(Part::Citation));
+    }
+    // The form of OpenRouter and others for what the model drew.
+    for item in fields.items("images")?.unwrap_or_default() {
+        if let Some(mut image) = Fields::of(item)?.object("image_url")? {
+            parts.push(Part::Image(parts::image(item, image.required("url", Fields::text)?, None)?));
+        }
+    }
     if let Some(text) = fields.text("refusal")? {
         parts.push(Part::Refusal { text });
     }
@@ -105,16 +117,7 @@ fn reasoning(fields: &mut Fields<'_>) -> Result<Vec<Part>, Fault> {
 
 fn content(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
     let Some(value) = fields.take("content") else { return Ok(Vec::new()) };
-    match text_or_items(value)? {
-        TextOr::Text(text) => Ok(vec![Part::Text { text }]),
-        TextOr::Items(items) => {
-            let mut parts = Vec::with_capacity(items.len());
-            for item in items {
-                part(item, &mut parts, extra)?;
-            }
-            Ok(parts)
-        }
-    }
+    parts::content(value, extra, part)
 }
 
 fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
@@ -127,17 +130,9 @@ fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fa
             let mut image = fields.required("image_url", Fields::object)?;
             let (url, detail) = (image.required("url", Fields::text)?, image.text("detail")?);
             image.rest(extra);
-            Part::Image(image_of(item, url, detail)?)
+            Part::Image(parts::image(item, url, detail)?)
         }
-        "input_audio" => {
-            let mut audio = fields.required("input_audio", Fields::object)?;
-            let part = Part::Audio {
-                format: audio.required("format", Fields::text)?,
-                data: audio.required("data", Fields::text)?,
-            };
-            audio.rest(extra);
-            part
-        }
+        "input_audio" => parts::audio(&mut fields, extra)?,
         "file" => Part::Document(document(&mut fields, extra)?),
         _ => {
             extra.push((format!("{}.{kind}", item.path()), item.boxed()));
@@ -157,8 +152,7 @@ fn document(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Document, Faul
     let mut file = fields.required("file", Fields::object)?;
     let source = match (file.text("file_data")?, file.text("file_id")?) {
         (Some(data), _) => {
-            let inline = data.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
-            let (media_type, data) = inline.ok_or_else(|| {
+            let (media_type, data) = parts::inline(&data).ok_or_else(|| {
                 let place = file.path_of("file_data");
                 bad(&place, format!("`{place}` must be a data URL in base64"))
             })?;
@@ -175,15 +169,6 @@ fn document(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Document, Faul
     Ok(document)
 }
 
-fn image_of(item: Json<'_>, url: String, detail: Option<String>) -> Result<Image, Fault> {
-    let Some(data) = url.strip_prefix("data:") else { return Ok(Image::Url { url, detail }) };
-    let (media_type, data) = data.split_once(";base64,").ok_or_else(|| {
-        let path = item.path();
-        bad(&path, format!("the image at `{path}` must be a URL or a data URL in base64"))
-    })?;
-    Ok(Image::Inline { media_type: media_type.to_owned(), data: data.to_owned(), detail })
-}
-
 /// The URL by which an image goes in this dialect.
 pub(crate) fn image_json(image: &Image) -> Value {
     let (url, detail) = match image {
@@ -197,11 +182,33 @@ pub(crate) fn image_json(image: &Image) -> Value {
     json!({ "type": "image_url", "image_url": image })
 }
 
-/// The model's own turn as one message object: the texts joined, tool calls beside them. Reasoning is written
-/// where `with_reasoning` says so.
-pub(crate) fn assistant_json(parts: &[Part], with_reasoning: bool) -> Map<String, Value> {
+/// Whom the model's turn is written for, and how much of its reasoning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// None of it.
+    Nothing,
+    /// What a server of this dialect said before, with its signatures; what others said without theirs.
+    ToServer,
+    /// All of it.
+    ToCaller,
+}
+
+impl Shown {
+    /// A signature as it is written.
+    fn proof(self, signature: &str) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::ToServer => signature::own(Dialect::OpenaiChat, signature),
+            Self::ToCaller => Some(signature::shown(Dialect::OpenaiChat, signature)),
+        }
+    }
+}
+
+/// The model's own turn as one message object: the texts joined, tool calls beside them.
+pub(crate) fn assistant_json(parts: &[Part], reasoning: Shown) -> Map<String, Value> {
     let (mut text, mut refusal) = (None::<String>, None::<String>);
     let (mut thoughts, mut details, mut calls) = (String::new(), Vec::new(), Vec::new());
+    let (mut annotations, mut images) = (Vec::new(), Vec::new());
     let mut provable = false;
     for part in parts {
         match part {
@@ -209,27 +216,27 @@ pub(crate) fn assistant_json(parts: &[Part], with_reasoning: bool) -> Map<String
             Part::Refusal { text: more } => refusal.get_or_insert_default().push_str(more),
             Part::Thinking { text, signature } => {
                 thoughts.push_str(text);
-                provable |= signature.is_some();
                 let mut detail = json!({ "type": "reasoning.text", "text": text });
-                if let Some(signature) = signature {
+                if let Some(signature) = signature.as_deref().and_then(|proof| reasoning.proof(proof)) {
+                    provable = true;
                     detail["signature"] = json!(signature);
                 }
                 details.push(detail);
             }
             Part::HiddenThinking { data } => {
-                provable = true;
-                details.push(json!({ "type": "reasoning.encrypted", "data": data }));
+                if let Some(data) = reasoning.proof(data) {
+                    provable = true;
+                    details.push(json!({ "type": "reasoning.encrypted", "data": data }));
+                }
             }
             Part::ToolCall { id, name, arguments } => calls.push(json!({
                 "id": id,
                 "type": "function",
                 "function": { "name": name, "arguments": arguments },
             })),
-            Part::Image(_)
-            | Part::Audio { .. }
-            | Part::Document(_)
-            | Part::CachePoint { .. }
-            | Part::ToolResult { .. } => {}
+            Part::Citation(citation) => annotations.push(ChatAnnotation::of(citation)),
+            Part::Image(image) => images.push(image_json(image)),
+            Part::Audio { .. } | Part::Document(_) | Part::CachePoint { .. } | Part::ToolResult { .. } => {}
         }
     }
     let mut message = Map::new();
@@ -238,11 +245,18 @@ pub(crate) fn assistant_json(parts: &[Part], with_reasoning: bool) -> Map<String
     if let Some(refusal) = refusal {
         message.insert("refusal".into(), refusal.into());
     }
-    if with_reasoning && !thoughts.is_empty() {
+    if reasoning != Shown::Nothing && !thoughts.is_empty() {
         message.insert("reasoning_content".into(), thoughts.into());
     }
-    if with_reasoning && provable {
+    if provable {
         message.insert("reasoning_details".into(), details.into());
+    }
+    // Of an earlier turn nobody wants to hear them again.
+    if reasoning == Shown::ToCaller && !annotations.is_empty() {
+        message.insert("annotations".into(), json!(annotations));
+    }
+    if reasoning == Shown::ToCaller && !images.is_empty() {
+        message.insert("images".into(), images.into());
     }
     if !calls.is_empty() {
         message.insert("tool_calls".into(), calls.into());

@@ -12,7 +12,7 @@ use types::chat::{Document, Format, Message, Part, Reasoning, Request, Role, Sou
 use types::quirks::{MaxTokens, Quirks, ReasoningField};
 
 use super::fieldwise::Fieldwise;
-use super::message::{assistant_json, image_json};
+use super::message::{Shown, assistant_json, image_json};
 use crate::codec::Writing;
 use crate::omission::Omissions;
 
@@ -169,7 +169,8 @@ fn write_turn(
             if message.parts.iter().any(|part| matches!(part, Part::Image(_) | Part::Audio { .. })) {
                 beyond("an image or sound in the model's own turn", omit)?;
             }
-            assistant_json(&message.parts, quirks.reasoning_back)
+            let shown = if quirks.reasoning_back { Shown::ToServer } else { Shown::Nothing };
+            assistant_json(&message.parts, shown)
         }
         Role::System | Role::User => {
             let mut turn = Map::new();
@@ -214,7 +215,8 @@ fn content_json(parts: &[Part], with_markers: bool, omit: &mut Omissions) -> Res
             Part::ToolCall { .. }
             | Part::ToolResult { .. }
             | Part::Thinking { .. }
-            | Part::HiddenThinking { .. } => {
+            | Part::HiddenThinking { .. }
+            | Part::Citation(_) => {
                 beyond("a tool call or reasoning outside the model's turn", omit)?;
             }
         }

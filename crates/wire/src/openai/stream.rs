@@ -9,6 +9,8 @@ use types::Fault;
 use types::chat::Stop;
 
 use super::chunk::{ChoiceDelta, Chunk, FunctionDelta, ToolDelta};
+use crate::cited::citations;
+use crate::parts::inline;
 use crate::piece::{Piece, Str};
 use crate::rejection;
 use crate::said::{Said, bad_event};
@@ -80,6 +82,14 @@ impl Reader {
             if let Some(text) = some(delta.refusal) {
                 on(Said::Refusal { choice, text });
             }
+            for citation in delta.annotations.into_iter().flat_map(|raw| citations(raw.get(), 0)) {
+                on(Said::Citation { choice, citation });
+            }
+            for image in delta.images.into_iter().flat_map(crate::piece::Few::into_iter) {
+                if let Some((media_type, data)) = image.image_url.and_then(|image| drawn(image.url?)) {
+                    on(Said::Image { choice, media_type, data });
+                }
+            }
             if delta.audio.is_some() {
                 on(Said::Audio);
             }
@@ -125,6 +135,20 @@ impl Reader {
             on(Said::ToolArguments { choice, index, json });
         }
     }
+}
+
+/// Media type and data of an image in a data URL.
+fn drawn(url: Str<'_>) -> Option<(Str<'_>, Str<'_>)> {
+    Some(match url.0 {
+        Cow::Borrowed(url) => {
+            let (media_type, data) = inline(url)?;
+            (Str(Cow::Borrowed(media_type)), Str(Cow::Borrowed(data)))
+        }
+        Cow::Owned(url) => {
+            let (media_type, data) = inline(&url)?;
+            (Str(Cow::Owned(media_type.to_owned())), Str(Cow::Owned(data.to_owned())))
+        }
+    })
 }
 
 /// The tokens of a `logprobs` object, if it names any.

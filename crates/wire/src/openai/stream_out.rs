@@ -9,6 +9,8 @@ use types::{CallId, Dialect, Usage};
 use super::answer::{id_of, reason};
 use super::usage::usage_json;
 use crate::AnswerMeta;
+use crate::cited::ChatAnnotation;
+use crate::signature::shown;
 use crate::text::append;
 
 /// What must be remembered from event to event.
@@ -62,14 +64,25 @@ impl Writer {
                 self.delta(*choice, delta, out);
             }
             Event::ThinkingSignature { choice, signature } => {
-                let detail = Detail { signature: Some(signature), ..self.detail("reasoning.text") };
+                let signature = Some(shown(Dialect::OpenaiChat, signature));
+                let detail = Detail { signature, ..self.detail("reasoning.text") };
                 self.thoughts += 1;
                 self.delta(*choice, Delta { reasoning_details: Some([detail]), ..Delta::default() }, out);
             }
             Event::HiddenThinking { choice, data } => {
-                let detail = Detail { data: Some(data), ..self.detail("reasoning.encrypted") };
+                let data = Some(shown(Dialect::OpenaiChat, data));
+                let detail = Detail { data, ..self.detail("reasoning.encrypted") };
                 self.thoughts += 1;
                 self.delta(*choice, Delta { reasoning_details: Some([detail]), ..Delta::default() }, out);
+            }
+            Event::Citation { choice, citation } => {
+                let annotations = Some([ChatAnnotation::of(citation)]);
+                self.delta(*choice, Delta { annotations, ..Delta::default() }, out);
+            }
+            Event::Image { choice, media_type, data } => {
+                let url = format!("data:{media_type};base64,{data}");
+                let images = Some([Image { kind: "image_url", image_url: ImageUrl { url: &url } }]);
+                self.delta(*choice, Delta { images, ..Delta::default() }, out);
             }
             Event::Refusal { choice, text } => {
                 self.delta(*choice, Delta { refusal: Some(text), ..Delta::default() }, out);
@@ -180,7 +193,23 @@ struct Delta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<[Call<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<[ChatAnnotation<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<[Image<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Image<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    image_url: ImageUrl<'a>,
+}
+
+#[derive(Serialize)]
+struct ImageUrl<'a> {
+    url: &'a str,
 }
 
 #[derive(Serialize)]

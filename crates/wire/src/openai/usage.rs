@@ -18,25 +18,27 @@ pub(crate) struct Figures {
     prompt_cache_hit_tokens: Option<Count>,
 }
 
+/// What of the prompt was cached or heard, in both of OpenAI's dialects.
 #[derive(Clone, Debug, Default, Deserialize)]
-struct PromptDetails {
+pub(crate) struct PromptDetails {
     #[serde(rename = "cached_tokens")]
-    cached: Option<Count>,
+    pub(crate) cached: Option<Count>,
     #[serde(rename = "cache_write_tokens")]
-    cache_write: Option<Count>,
+    pub(crate) cache_write: Option<Count>,
     #[serde(rename = "audio_tokens")]
-    audio: Option<Count>,
+    pub(crate) audio: Option<Count>,
 }
 
+/// What of the answer was reasoning or spoken.
 #[derive(Clone, Debug, Default, Deserialize)]
-struct CompletionDetails {
+pub(crate) struct CompletionDetails {
     #[serde(rename = "reasoning_tokens")]
-    reasoning: Option<Count>,
+    pub(crate) reasoning: Option<Count>,
     #[serde(rename = "audio_tokens")]
-    audio: Option<Count>,
+    pub(crate) audio: Option<Count>,
 }
 
-fn count(count: Option<Count>) -> u64 {
+pub(crate) fn count(count: Option<Count>) -> u64 {
     count.unwrap_or_default().0
 }
 

@@ -6,19 +6,22 @@
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use types::chat::{Answer, Choice, Part, Stop};
-use types::{CallId, Fault, Usage};
+use types::chat::{Answer, Choice, Image, Part, Stop};
+use types::{CallId, Dialect, Fault, Usage};
 
-use super::item::{arguments_of, call, logprobs_json, thought};
+use super::item::{arguments_of, call, image, logprobs_json, thought};
 use super::item_out::{Content, Item};
 use super::usage::{Figures, usage_json};
+use crate::cited::{Annotation, citations, plain};
 use crate::codec::AnswerMeta;
 use crate::fields::{Extra, Fields, bad};
+use crate::piece::count;
+use crate::signature::shown_or_nobody;
 use crate::tape::Json;
 use crate::text::append;
 
 /// Reads a response. Items that have no word in the vocabulary are passed over, like those of tools that the
-/// provider ran itself; so are annotations.
+/// provider ran itself; so are annotations that name no address.
 pub(crate) fn decode(body: Json<'_>) -> Result<Answer, Fault> {
     let mut fields = Fields::of(body)?;
     if fields.take("error").is_some() {
@@ -31,6 +34,7 @@ pub(crate) fn decode(body: Json<'_>) -> Result<Answer, Fault> {
             "message" => message(&mut item, &mut parts, &mut tokens)?,
             "function_call" => parts.push(call(&mut item)?),
             "reasoning" => parts.extend(thought(&mut item)?),
+            "image_generation_call" => parts.extend(image(&mut item)?),
             _ => {}
         }
     }
@@ -55,7 +59,11 @@ fn message(item: &mut Fields<'_>, parts: &mut Vec<Part>, tokens: &mut Vec<Value>
         let mut part = Fields::of(part)?;
         match part.required("type", Fields::text)?.as_str() {
             "output_text" => {
+                let before = plain(parts);
                 parts.push(Part::Text { text: part.required("text", Fields::text)? });
+                if let Some(annotations) = part.take("annotations").filter(|list| list.get() != "[]") {
+                    parts.extend(citations(annotations.get(), before).map(Part::Citation));
+                }
                 if let Some(Value::Array(more)) = part.json("logprobs")? {
                     tokens.extend(more);
                 }
@@ -241,9 +249,24 @@ fn items<'a>(
             output.push(Item::message(id, "completed", std::mem::take(content)));
         }
     };
+    // Characters before the present text, and up to its end.
+    let mut at = (0, 0);
     for part in parts {
         match part {
-            Part::Text { text } => content.push(Content::text(text, std::mem::take(&mut tokens))),
+            Part::Text { text } => {
+                content.push(Content::text(text, std::mem::take(&mut tokens)));
+                at = (at.1, at.1 + count(text));
+            }
+            Part::Citation(citation) => {
+                if let Some(Content::OutputText { annotations, .. }) = content.last_mut() {
+                    annotations.push(Annotation::of(citation, at.0));
+                }
+            }
+            Part::Image(Image::Inline { media_type, data, .. }) => {
+                close(&mut output, &mut content);
+                let id = frame.item_id("ig", output.len());
+                output.push(Item::image(id, media_type, Some(data)));
+            }
             Part::Refusal { text } => content.push(Content::Refusal { refusal: text }),
             Part::ToolCall { id, name, arguments } => {
                 close(&mut output, &mut content);
@@ -254,14 +277,16 @@ fn items<'a>(
             Part::Thinking { text, signature } => {
                 close(&mut output, &mut content);
                 let id = frame.item_id("rs", output.len());
-                output.push(Item::thought(Some(text), signature.as_deref()).named(id));
+                let proof = shown_or_nobody(Dialect::OpenaiResponses, signature.as_deref());
+                output.push(Item::thought(Some(text), Some(proof)).named(id));
             }
             Part::HiddenThinking { data } => {
                 close(&mut output, &mut content);
                 let id = frame.item_id("rs", output.len());
+                let data = shown_or_nobody(Dialect::OpenaiResponses, Some(data));
                 output.push(Item::thought(None, Some(data)).named(id));
             }
-            Part::Image(_)
+            Part::Image(Image::Url { .. })
             | Part::Audio { .. }
             | Part::Document(_)
             | Part::CachePoint { .. }

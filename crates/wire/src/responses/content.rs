@@ -4,22 +4,14 @@ use serde_json::{Value, json};
 use types::Fault;
 use types::chat::{Document, Image, Part, Source};
 
-use crate::fields::{Extra, Fields, TextOr, bad, text_or_items};
+use crate::fields::{Extra, Fields, bad};
 use crate::omission::Omissions;
+use crate::parts;
 use crate::tape::Json;
 
 /// Reads content: a string or parts.
 pub(super) fn content(value: Json<'_>, extra: &mut Extra) -> Result<Vec<Part>, Fault> {
-    match text_or_items(value)? {
-        TextOr::Text(text) => Ok(vec![Part::Text { text }]),
-        TextOr::Items(items) => {
-            let mut parts = Vec::with_capacity(items.len());
-            for item in items {
-                part(item, &mut parts, extra)?;
-            }
-            Ok(parts)
-        }
-    }
+    parts::content(value, extra, part)
 }
 
 fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fault> {
@@ -37,7 +29,7 @@ fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fa
         "input_image" => {
             let (url, detail) = (fields.text("image_url")?, fields.text("detail")?);
             match (url, fields.text("file_id")?) {
-                (Some(url), _) => Part::Image(image(item, url, detail)?),
+                (Some(url), _) => Part::Image(parts::image(item, url, detail)?),
                 (None, Some(_)) => {
                     extra.push((format!("{}.file_id", item.path()), item.boxed()));
                     return Ok(());
@@ -49,15 +41,7 @@ fn part(item: Json<'_>, out: &mut Vec<Part>, extra: &mut Extra) -> Result<(), Fa
             }
         }
         "input_file" => Part::Document(document(item, &mut fields)?),
-        "input_audio" => {
-            let mut audio = fields.required("input_audio", Fields::object)?;
-            let part = Part::Audio {
-                format: audio.required("format", Fields::text)?,
-                data: audio.required("data", Fields::text)?,
-            };
-            audio.rest(extra);
-            part
-        }
+        "input_audio" => parts::audio(&mut fields, extra)?,
         _ => {
             extra.push((format!("{}.{kind}", item.path()), item.boxed()));
             return Ok(());
@@ -80,32 +64,15 @@ fn breakpoint(fields: &mut Fields<'_>) -> Result<Option<Value>, Fault> {
     }))
 }
 
-/// Media type and data of a data URL in base64.
-fn inline(url: &str) -> Option<(String, String)> {
-    let (media_type, data) = url.strip_prefix("data:")?.split_once(";base64,")?;
-    Some((media_type.to_owned(), data.to_owned()))
-}
-
-fn image(item: Json<'_>, url: String, detail: Option<String>) -> Result<Image, Fault> {
-    if !url.starts_with("data:") {
-        return Ok(Image::Url { url, detail });
-    }
-    let (media_type, data) = inline(&url).ok_or_else(|| {
-        let path = item.path();
-        bad(&path, format!("the image at `{path}` must be a URL or a data URL in base64"))
-    })?;
-    Ok(Image::Inline { media_type, data, detail })
-}
-
 fn document(item: Json<'_>, fields: &mut Fields<'_>) -> Result<Document, Fault> {
     let (data, url) = (fields.text("file_data")?, fields.text("file_url")?);
     let source = match (data, url, fields.text("file_id")?) {
         (Some(data), ..) => {
-            let (media_type, data) = inline(&data).ok_or_else(|| {
+            let (media_type, data) = parts::inline(&data).ok_or_else(|| {
                 let place = format!("{}.file_data", item.path());
                 bad(&place, format!("`{place}` must be a data URL in base64"))
             })?;
-            Source::Inline { media_type, data }
+            Source::Inline { media_type: media_type.to_owned(), data: data.to_owned() }
         }
         (None, Some(url), _) => Source::Url { url },
         (None, None, Some(id)) => Source::File { id },
@@ -142,7 +109,8 @@ pub(super) fn content_json(parts: &[Part], omit: &mut Omissions) -> Result<Value
             Part::ToolCall { .. }
             | Part::ToolResult { .. }
             | Part::Thinking { .. }
-            | Part::HiddenThinking { .. } => {
+            | Part::HiddenThinking { .. }
+            | Part::Citation(_) => {
                 omit.within("messages", "a tool call or reasoning outside the model's turn")?;
             }
         }

@@ -27,6 +27,8 @@ pub(crate) struct Frame<'a> {
     #[serde(borrow)]
     pub(crate) logprobs: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub(crate) annotation: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(crate) part: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) item: Option<&'a RawValue>,
@@ -53,6 +55,10 @@ pub(crate) struct Item<'a> {
     pub(crate) content: Option<Vec<Part<'a>>>,
     #[serde(borrow)]
     pub(crate) encrypted_content: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(crate) result: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) output_format: Option<Str<'a>>,
 }
 
 /// A part of a message or of reasoning.

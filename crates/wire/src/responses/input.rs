@@ -4,7 +4,7 @@ use types::Fault;
 use types::chat::{Message, Part, Role};
 
 use super::content::content;
-use super::item::{call, thought};
+use super::item::{call, image, thought};
 use crate::fields::{Extra, Fields, TextOr, bad, text_or_items};
 use crate::tape::Json;
 
@@ -48,6 +48,11 @@ fn read_item(item: Json<'_>, out: &mut Vec<Message>, extra: &mut Extra) -> Resul
         }
         "reasoning" => {
             if let Some(part) = thought(&mut fields)? {
+                model_said(vec![part], out);
+            }
+        }
+        "image_generation_call" => {
+            if let Some(part) = image(&mut fields)? {
                 model_said(vec![part], out);
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use types::Fault;
-use types::chat::Part;
+use types::chat::{Image, Part};
 
 use crate::fields::Fields;
 
@@ -33,6 +33,22 @@ pub(super) fn thought(fields: &mut Fields<'_>) -> Result<Option<Part>, Fault> {
         None if texts.is_empty() => None,
         signature => Some(Part::Thinking { text: texts.join(BETWEEN), signature }),
     })
+}
+
+/// Reads an image that the model made. `None` for one that is not done.
+pub(super) fn image(fields: &mut Fields<'_>) -> Result<Option<Part>, Fault> {
+    let format = fields.text("output_format")?;
+    for setting in ["action", "background", "quality", "revised_prompt", "size"] {
+        fields.take(setting);
+    }
+    let data = fields.text("result")?.filter(|data| !data.is_empty());
+    let media_type = media_type(format.as_deref());
+    Ok(data.map(|data| Part::Image(Image::Inline { media_type, data, detail: None })))
+}
+
+/// The media type of an image in a format of OpenAI's: PNG, if nothing else is said.
+pub(super) fn media_type(format: Option<&str>) -> String {
+    format!("image/{}", format.unwrap_or("png"))
 }
 
 /// The arguments of a call, of which some models write nothing where there are none: the field must hold JSON.

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cited::Annotation;
+
 /// Part of a message's content.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Content<'a> {
-    OutputText { annotations: [(); 0], logprobs: Cow<'a, [Value]>, text: &'a str },
+    OutputText { annotations: Vec<Annotation<'a>>, logprobs: Cow<'a, [Value]>, text: &'a str },
     Refusal { refusal: &'a str },
 }
 
@@ -20,6 +22,7 @@ pub(super) enum Item<'a> {
     Message(Message<'a>),
     Call(Call<'a>),
     Thought(Thought<'a>),
+    Image(Image<'a>),
 }
 
 #[derive(Debug, Serialize)]
@@ -56,6 +59,18 @@ pub(super) struct Thought<'a> {
     encrypted_content: Option<&'a str>,
 }
 
+/// An image that the model made, in base64.
+#[derive(Debug, Serialize)]
+pub(super) struct Image<'a> {
+    id: Cow<'a, str>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    pub(super) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_format: Option<&'a str>,
+    result: Option<&'a str>,
+}
+
 /// A part of the summary of reasoning.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary<'a> {
@@ -66,7 +81,7 @@ pub(super) struct Summary<'a> {
 
 impl<'a> Content<'a> {
     pub(super) fn text(text: &'a str, logprobs: impl Into<Cow<'a, [Value]>>) -> Self {
-        Self::OutputText { annotations: [], logprobs: logprobs.into(), text }
+        Self::OutputText { annotations: Vec::new(), logprobs: logprobs.into(), text }
     }
 }
 
@@ -98,10 +113,17 @@ impl<'a> Item<'a> {
         Self::Thought(Thought { id: None, kind: "reasoning", summary, encrypted_content: proof })
     }
 
+    /// An image of a media type; without data while it is being made.
+    pub(super) fn image(id: impl Into<Cow<'a, str>>, media_type: &'a str, data: Option<&'a str>) -> Self {
+        let (kind, output_format) = ("image_generation_call", media_type.strip_prefix("image/"));
+        Self::Image(Image { id: id.into(), kind, status: "completed", output_format, result: data })
+    }
+
     /// The item with an id of its own.
     pub(super) fn named(mut self, item: impl Into<Cow<'a, str>>) -> Self {
         match &mut self {
             Self::Message(message) => message.id = item.into(),
+            Self::Image(image) => image.id = item.into(),
             Self::Call(Call { id, .. }) | Self::Thought(Thought { id, .. }) => *id = Some(item.into()),
         }
         self
@@ -117,6 +139,7 @@ impl<'a> Item<'a> {
         match self {
             Self::Message(message) => message.status = new,
             Self::Call(call) => call.status = Some(new),
+            Self::Image(image) => image.status = new,
             Self::Thought(_) => {}
         }
     }

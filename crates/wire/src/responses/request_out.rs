@@ -2,7 +2,7 @@
 //!
 //! What the dialect cannot say is refused by the caller's name for it. The answer is not to be kept by the provider
 //! (`store` is false), so reasoning is asked for in its encrypted form, which the caller sends back. Reasoning of
-//! earlier turns goes along if something vouches for it, and without that only to a server that takes it
+//! earlier turns goes along if a provider of this dialect vouched for it, and without that only to a server that takes it
 //! ([`types::Quirks::reasoning_back`]). Cache points are left out, since OpenAI caches by itself; a failed tool
 //! result is marked by `Error: ` before its text; tools are not strict unless the caller said so, which is not what
 //! holds in this dialect where nothing is said.
@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use types::chat::{Format, Message, Part, Reasoning, Request, Role, Tool, ToolChoice};
-use types::{Fault, Quirks};
+use types::{Dialect, Fault, Quirks};
 
 use super::content::content_json;
 use super::item::arguments_of;
@@ -20,6 +20,7 @@ use crate::codec::Writing;
 use crate::omission::Omissions;
 use crate::openai::fieldwise::Fieldwise;
 use crate::openai::request_out::{effort, reasons};
+use crate::signature::own;
 
 /// Whether a field of another dialect that has no word in the vocabulary is said here nevertheless: `verbosity`,
 /// which only OpenAI's two dialects know, and hints that the other dialects may leave out.
@@ -102,18 +103,7 @@ pub(crate) fn encode<'a>(
 
 /// What has no word here.
 fn unsaid(request: &Request, omit: &mut Omissions) -> Result<(), Fault> {
-    for (field, set) in [
-        ("top_k", request.top_k.is_some()),
-        ("frequency_penalty", request.frequency_penalty.is_some()),
-        ("presence_penalty", request.presence_penalty.is_some()),
-        ("seed", request.seed.is_some()),
-        ("n", request.choices.is_some_and(|choices| choices > 1)),
-        ("stop", !request.stop.is_empty()),
-    ] {
-        if set {
-            omit.field(field)?;
-        }
-    }
+    omit.settings(request, &["top_k", "frequency_penalty", "presence_penalty", "seed", "n", "stop"])?;
     for (place, message) in request.messages.iter().enumerate() {
         if message.name.is_some() {
             omit.field(&format!("messages[{place}].name"))?;
@@ -224,20 +214,20 @@ fn said(parts: &[Part], quirks: &Quirks, out: &mut Vec<Value>, omit: &mut Omissi
                 flush(&mut content, out);
                 out.push(json!(Item::call(id, name, arguments_of(arguments))));
             }
-            // Nobody but Gemini can read it.
-            Part::Thinking { signature: Some(data), .. } | Part::HiddenThinking { data }
-                if crate::gemini::signature::is_gemini(data) => {}
             Part::Thinking { text, signature } => {
-                if signature.is_some() || quirks.reasoning_back {
+                let own = signature.as_deref().and_then(|signature| own(Dialect::OpenaiResponses, signature));
+                if own.is_some() || quirks.reasoning_back {
                     flush(&mut content, out);
-                    out.push(json!(Item::thought(Some(text), signature.as_deref())));
+                    out.push(json!(Item::thought(Some(text), own)));
                 }
             }
             Part::HiddenThinking { data } => {
-                flush(&mut content, out);
-                out.push(json!(Item::thought(None, Some(data))));
+                if let Some(data) = own(Dialect::OpenaiResponses, data) {
+                    flush(&mut content, out);
+                    out.push(json!(Item::thought(None, Some(data))));
+                }
             }
-            Part::CachePoint { .. } => {}
+            Part::CachePoint { .. } | Part::Citation(_) => {}
             Part::Image(_) | Part::Audio { .. } | Part::Document(_) | Part::ToolResult { .. } => {
                 omit.within("messages", "anything but text, calls and reasoning in the model's own turn")?;
             }

@@ -3,9 +3,13 @@
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use serde_json::Value;
+use types::chat::Citation;
 
 use super::item::arguments_of;
 use super::item_out::{Content as Written, Item, Summary};
+use crate::cited::Annotation;
+use crate::piece::count;
+use crate::signature::NOBODY;
 use crate::text::append;
 
 /// Writes events and numbers them.
@@ -84,6 +88,15 @@ struct Said<'a> {
     arguments: Option<&'a str>,
 }
 
+/// A source of a text.
+#[derive(Debug, Serialize)]
+struct Cited<'a> {
+    #[serde(flatten)]
+    about: About<'a>,
+    annotation_index: usize,
+    annotation: Annotation<'a>,
+}
+
 #[derive(Debug, Serialize)]
 struct Ended<'a> {
     #[serde(flatten)]
@@ -124,14 +137,24 @@ pub(super) struct Content {
     refusal: bool,
     text: String,
     logprobs: Vec<Value>,
+    /// Sources, counted from the start of this text.
+    cited: Vec<Citation>,
 }
 
 impl Content {
+    fn chars(&self) -> u64 {
+        if self.refusal { 0 } else { count(&self.text) }
+    }
+
     fn written(&self) -> Written<'_> {
         if self.refusal {
             Written::Refusal { refusal: &self.text }
         } else {
-            Written::text(&self.text, &self.logprobs[..])
+            let mut written = Written::text(&self.text, &self.logprobs[..]);
+            if let Written::OutputText { annotations, .. } = &mut written {
+                annotations.extend(self.cited.iter().map(|citation| Annotation::of(citation, 0)));
+            }
+            written
         }
     }
 }
@@ -143,6 +166,8 @@ pub(super) enum Body {
     Message(Vec<Content>),
     /// Reasoning: its text, if it is shown, and what vouches for it.
     Thought { text: Option<String>, proof: Option<String> },
+    /// An image.
+    Image { media_type: String, data: String },
     /// A call of a function, the `index`th of the answer.
     Call { index: u32, id: String, name: String, arguments: String },
 }
@@ -205,6 +230,8 @@ impl Slot {
                 delta.kind = "response.function_call_arguments.delta";
                 arguments.push_str(more);
             }
+            // It comes whole.
+            Body::Image { .. } => return,
         }
         feed.delta(delta, out);
     }
@@ -229,6 +256,43 @@ impl Slot {
         last.logprobs.extend(tokens);
     }
 
+    /// Characters of plain text that it says, without its last content.
+    fn before_last(&self) -> u64 {
+        let Body::Message(content) = &self.body else { return 0 };
+        let before = content.split_last().map_or(&[][..], |(_, before)| before);
+        before.iter().map(Content::chars).sum()
+    }
+
+    /// Characters of plain text that it says.
+    pub(super) fn chars(&self) -> u64 {
+        let Body::Message(content) = &self.body else { return 0 };
+        content.iter().map(Content::chars).sum()
+    }
+
+    /// Names a source of the text that was just said; `before` characters of text stand before the item.
+    pub(super) fn cite(&mut self, citation: &Citation, before: u64, feed: &mut Feed, out: &mut BytesMut) {
+        let before = before + self.before_last();
+        let Body::Message(content) = &mut self.body else { return };
+        let place = content.len().saturating_sub(1);
+        let Some(last) = content.last_mut().filter(|last| !last.refusal) else { return };
+        let at = |place: u64| place.saturating_sub(before);
+        last.cited.push(Citation { start: at(citation.start), end: at(citation.end), ..citation.clone() });
+        let about = About { content_index: Some(place), ..self.about() };
+        let annotation = Annotation::of(citation, before);
+        let annotation_index = self.cited();
+        feed.put(
+            "response.output_text.annotation.added",
+            &Cited { about, annotation_index, annotation },
+            out,
+        );
+    }
+
+    /// The number of the source that was named last.
+    fn cited(&self) -> usize {
+        let Body::Message(content) = &self.body else { return 0 };
+        content.last().map_or(0, |last| last.cited.len().saturating_sub(1))
+    }
+
     /// Begins a content part of the other kind, or the first.
     fn turn_to(&mut self, refusal: bool, feed: &mut Feed, out: &mut BytesMut) {
         let Body::Message(content) = &mut self.body else { return };
@@ -237,7 +301,7 @@ impl Slot {
         }
         self.end_content(feed, out);
         let Body::Message(content) = &mut self.body else { return };
-        let empty = Content { refusal, text: String::new(), logprobs: Vec::new() };
+        let empty = Content { refusal, text: String::new(), logprobs: Vec::new(), cited: Vec::new() };
         content.push(empty);
         let Body::Message(content) = &self.body else { return };
         let Some((last, before)) = content.split_last() else { return };
@@ -270,6 +334,9 @@ impl Slot {
         }
         match &self.body {
             Body::Message(_) | Body::Thought { text: None, .. } => {}
+            Body::Image { .. } => {
+                feed.put("response.image_generation_call.completed", &self.about(), out);
+            }
             Body::Thought { text: Some(text), .. } => {
                 let about = About { summary_index: Some(0), ..self.about() };
                 let said = Said { text: Some(text), ..Said::default() };
@@ -296,7 +363,12 @@ impl Slot {
             }
             Body::Thought { text, proof } => {
                 let text = text.as_deref().filter(|_| self.status.is_some());
-                Item::thought(text, proof.as_deref()).named(&self.id)
+                let nobody = self.status.map(|_| NOBODY);
+                Item::thought(text, proof.as_deref().or(nobody)).named(&self.id)
+            }
+            Body::Image { media_type, data } => {
+                let data = self.status.map(|_| &**data);
+                Item::image(&self.id, media_type, data).with_status(status)
             }
             Body::Call { id, name, arguments, .. } => {
                 Item::call(id, name, arguments).named(&self.id).with_status(status)

@@ -3,14 +3,17 @@
 //! What an item says comes in pieces and once more when it is done. The pieces are passed on; from servers that
 //! leave them out the whole is taken instead.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use serde_json::value::RawValue;
 use types::Fault;
 
 use super::answer::{stop_of, usage_of};
 use super::frame::{Frame, Item, Part, Response};
-use super::item::BETWEEN;
-use crate::piece::Piece;
+use super::item::{BETWEEN, media_type};
+use crate::cited::citation;
+use crate::piece::{Piece, Str};
 use crate::rejection;
 use crate::said::{Said, bad_event};
 use crate::sse::SseEvent;
@@ -21,6 +24,8 @@ pub(crate) struct Reader {
     started: bool,
     items: Vec<Known>,
     calls: u32,
+    /// The text that is being said: its item and part, the characters before it, and those up to now.
+    text: ((u32, u32), u64, u64),
 }
 
 /// An item that has been heard of.
@@ -68,13 +73,29 @@ impl Reader {
                 }
             }
             "response.output_text.delta" => {
-                self.piece(place, part, frame.delta, |text| on(Said::Text { choice: 0, text }))?;
+                let text = &mut 0;
+                self.piece(place, part, frame.delta, |piece: T| {
+                    *text = piece.chars();
+                    on(Said::Text { choice: 0, text: piece });
+                })?;
+                self.wrote(place, part, *text);
                 if let Some(tokens) = frame.logprobs.and_then(tokens_of) {
                     on(Said::Logprobs { choice: 0, tokens });
                 }
             }
             "response.output_text.done" => {
-                self.whole(place, part, frame.text, |text| on(Said::Text { choice: 0, text }))?;
+                let text = &mut 0;
+                self.whole(place, part, frame.text, |piece: T| {
+                    *text = piece.chars();
+                    on(Said::Text { choice: 0, text: piece });
+                })?;
+                self.wrote(place, part, *text);
+            }
+            "response.output_text.annotation.added" => {
+                let found = frame.annotation.and_then(|raw| citation(raw.get(), self.text.1));
+                if let Some(citation) = found {
+                    on(Said::Citation { choice: 0, citation });
+                }
             }
             "response.refusal.delta" => {
                 self.piece(place, part, frame.delta, |text| on(Said::Refusal { choice: 0, text }))?;
@@ -112,7 +133,7 @@ impl Reader {
                     frame.error.map_or_else(|| String::from_utf8_lossy(data), |error| error.get().into());
                 on(Said::Failed(rejection::in_stream(&body)));
             }
-            // Tools that the provider runs itself, annotations, and what is new.
+            // Tools that the provider runs itself, and what is new.
             _ => {}
         }
         Ok(())
@@ -124,6 +145,15 @@ impl Reader {
                 (response.id.take().unwrap_or_default(), response.model.take().unwrap_or_default());
             on(Said::Start { id, model, usage: None });
         }
+    }
+
+    /// So many characters of text were said.
+    fn wrote(&mut self, place: u32, part: u32, chars: u64) {
+        let (of, before, upto) = &mut self.text;
+        if std::mem::replace(of, (place, part)) != (place, part) {
+            *before = *upto;
+        }
+        *upto += chars;
     }
 
     fn known(&mut self, place: u32) -> &mut Known {
@@ -222,6 +252,13 @@ impl Reader {
                     Some(signature) if shown => on(Said::ThinkingSignature { choice, signature }),
                     Some(data) => on(Said::HiddenThinking { choice, data }),
                     None => {}
+                }
+            }
+            "image_generation_call" => {
+                let data: Option<Str<'a>> = item.result.map(parsed).transpose()?;
+                if let Some(data) = data.filter(|data| !data.is_empty()) {
+                    let media_type = media_type(item.output_format.as_ref().map(|format| &*format.0));
+                    on(Said::Image { choice, media_type: Str(Cow::Owned(media_type)), data });
                 }
             }
             _ => {}

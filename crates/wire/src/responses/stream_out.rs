@@ -6,12 +6,13 @@
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use types::chat::{Event, Stop};
-use types::{CallId, Fault, Usage};
+use types::{CallId, Dialect, Fault, Usage};
 
 use super::answer::{Frame, Response};
 use super::item::logprobs_json;
 use super::slot::{Body, Feed, Slot};
 use crate::codec::AnswerMeta;
+use crate::signature::shown;
 
 /// Writes one stream.
 #[derive(Clone, Debug)]
@@ -63,9 +64,22 @@ impl Writer {
             Event::Refusal { choice: 0, text } => self.say(Of::Message, text, true, out),
             Event::Thinking { choice: 0, text } => self.say(Of::Thought, text, false, out),
             Event::ThinkingSignature { choice: 0, signature } => self.sign(signature, out),
+            Event::Citation { choice: 0, citation } => {
+                let Self { slots, feed, .. } = self;
+                if let Some(place) = slots.iter().rposition(|slot| is_open(slot, Of::Message)) {
+                    let before = slots.iter().take(place).map(Slot::chars).sum();
+                    slots[place].cite(citation, before, feed, out);
+                }
+            }
+            Event::Image { choice: 0, media_type, data } => {
+                self.end_others(out);
+                let (media_type, data) = (media_type.clone(), data.clone());
+                self.add("ig", Body::Image { media_type, data }, out);
+                self.end_others(out);
+            }
             Event::HiddenThinking { choice: 0, data } => {
                 self.end_others(out);
-                self.add("rs", Body::Thought { text: None, proof: Some(data.clone()) }, out);
+                self.add("rs", Body::Thought { text: None, proof: Some(own(data)) }, out);
                 self.end_others(out);
             }
             Event::ToolStart { choice: 0, index, id, name } => {
@@ -94,6 +108,8 @@ impl Writer {
             | Event::Thinking { .. }
             | Event::ThinkingSignature { .. }
             | Event::HiddenThinking { .. }
+            | Event::Citation { .. }
+            | Event::Image { .. }
             | Event::ToolStart { .. }
             | Event::ToolArguments { .. }
             | Event::Logprobs { .. }
@@ -144,7 +160,7 @@ impl Writer {
         }
         for slot in self.slots.iter_mut().filter(|slot| is_open(slot, Of::Thought)) {
             if let Body::Thought { proof, .. } = &mut slot.body {
-                *proof = Some(signature.to_owned());
+                *proof = Some(own(signature));
             }
             slot.end("completed", &mut self.feed, out);
         }
@@ -200,11 +216,17 @@ impl Writer {
     }
 }
 
+/// A signature as this dialect's callers see it.
+fn own(signature: &str) -> String {
+    shown(Dialect::OpenaiResponses, signature).to_owned()
+}
+
 fn is_open(slot: &Slot, of: Of) -> bool {
     slot.status.is_none()
         && match slot.body {
             Body::Message(_) => of == Of::Message,
-            Body::Thought { .. } => of == Of::Thought,
+            // What comes whole ends like reasoning does.
+            Body::Thought { .. } | Body::Image { .. } => of == Of::Thought,
             Body::Call { .. } => false,
         }
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use types::Usage;
 
+use crate::openai::usage::{CompletionDetails, PromptDetails, count};
 use crate::piece::Count;
 
 /// `usage` of a response.
@@ -11,30 +12,8 @@ use crate::piece::Count;
 pub(crate) struct Figures {
     input_tokens: Option<Count>,
     output_tokens: Option<Count>,
-    input_tokens_details: Option<InputDetails>,
-    output_tokens_details: Option<OutputDetails>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct InputDetails {
-    #[serde(rename = "cached_tokens")]
-    cached: Option<Count>,
-    #[serde(rename = "cache_write_tokens")]
-    cache_write: Option<Count>,
-    #[serde(rename = "audio_tokens")]
-    audio: Option<Count>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct OutputDetails {
-    #[serde(rename = "reasoning_tokens")]
-    reasoning: Option<Count>,
-    #[serde(rename = "audio_tokens")]
-    audio: Option<Count>,
-}
-
-fn count(count: Option<Count>) -> u64 {
-    count.unwrap_or_default().0
+    input_tokens_details: Option<PromptDetails>,
+    output_tokens_details: Option<CompletionDetails>,
 }
 
 impl Figures {

@@ -88,14 +88,17 @@ impl Seam {
                 }
             }
             Event::Usage(usage) => on(Event::Usage(self.usage(usage))),
-            // The head is written, the reasoning was another's, and further choices nobody asked for.
+            // The head is written, the reasoning was another's, further choices nobody asked for, and sources are
+            // told by places in another text.
             Event::Start { .. }
             | Event::Text { .. }
             | Event::Thinking { .. }
             | Event::ThinkingSignature { .. }
             | Event::HiddenThinking { .. }
+            | Event::Citation { .. }
             | Event::Logprobs { .. } => {}
             Event::Refusal { choice: 0, .. }
+            | Event::Image { choice: 0, .. }
             | Event::ToolStart { choice: 0, .. }
             | Event::ToolArguments { choice: 0, .. }
             | Event::Stop { choice: 0, .. } => {
@@ -103,6 +106,7 @@ impl Seam {
                 on(event);
             }
             Event::Refusal { .. }
+            | Event::Image { .. }
             | Event::ToolStart { .. }
             | Event::ToolArguments { .. }
             | Event::Stop { .. } => {}

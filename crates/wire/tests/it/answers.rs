@@ -92,7 +92,8 @@ fn signed_reasoning_comes_back_from_the_pieces_of_a_stream() {
     let turn = serde_json::json!({ "role": "assistant", "content": "", "reasoning_details": details });
     let body = serde_json::json!({ "model": "m", "messages": [turn] }).to_string();
     let request = wire::decode_request(OPENAI, body.as_bytes()).unwrap();
-    let signed = Part::Thinking { text: "Let me see".into(), signature: Some("c2ln".into()) };
+    let signed =
+        Part::Thinking { text: "Let me see".into(), signature: Some("signed-by-anthropic:c2ln".into()) };
     assert_eq!(request.messages[0].parts[0], signed);
 }
 

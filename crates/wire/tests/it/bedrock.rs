@@ -4,4 +4,4 @@ mod answers;
 mod reader;
 mod requests;
 mod streams;
-mod transcripts;
+pub(crate) mod transcripts;

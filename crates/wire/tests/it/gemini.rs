@@ -156,18 +156,18 @@ fn signatures_go_back_on_the_part_that_carried_them() {
     let called = json!({ "id": "a", "name": "f", "args": {} });
     let skip = "skip_thought_signature_validator";
     for model in ["gemini-3-flash", "gemini-2.5-flash"] {
-        let parts = vec![text("x"), signature("gemini:S"), call("a"), call("a")];
+        let parts = vec![text("x"), signature("signed-by-gemini:S"), call("a"), call("a")];
         let expect = json!([{ "text": "x" }, { "functionCall": called, "thoughtSignature": "S" }, { "functionCall": called }]);
         assert_eq!(written(parts, model), expect, "{model}");
     }
     // OpenAI's callers give reasoning back before everything else.
-    let parts = || vec![signature("gemini:S"), text("x"), call("a")];
+    let parts = || vec![signature("signed-by-gemini:S"), text("x"), call("a")];
     let third = json!([{ "text": "x" }, { "functionCall": called, "thoughtSignature": "S" }]);
     assert_eq!(written(parts(), "gemini-3-flash"), third);
     let second = json!([{ "text": "x", "thoughtSignature": "S" }, { "functionCall": called }]);
     assert_eq!(written(parts(), "gemini-2.5-flash"), second);
     // Callers of OpenAI's Responses give back hidden reasoning.
-    let parts = vec![Part::HiddenThinking { data: "gemini:S".into() }, call("a")];
+    let parts = vec![Part::HiddenThinking { data: "signed-by-gemini:S".into() }, call("a")];
     assert_eq!(
         written(parts, "gemini-3-flash"),
         json!([{ "functionCall": called, "thoughtSignature": "S" }])
@@ -195,7 +195,12 @@ fn signatures_go_back_on_the_part_that_carried_them() {
 
 #[test]
 fn gemini_s_signatures_do_not_reach_claude() {
-    let parts = vec![signature("gemini:S"), signature("gemini-thought:S"), signature("c2ln"), text("x")];
+    let parts = vec![
+        signature("signed-by-gemini:S"),
+        signature("signed-by-gemini-thought:S"),
+        signature("signed-by-anthropic:c2ln"),
+        text("x"),
+    ];
     let request = Request { messages: vec![turn(Role::Assistant, parts)], ..Request::default() };
     let written = encode_request(&request, &Writing::plain(Dialect::AnthropicMessages, "claude-sonnet-4-5"));
     let body: Value = serde_json::from_slice(&written.unwrap().body).unwrap();
@@ -208,8 +213,10 @@ fn gemini_s_signatures_do_not_reach_claude() {
 fn modelled() -> impl Strategy<Value = Vec<Part>> {
     let part = prop_oneof![
         "[a-z]{1,6}".prop_map(|text| Part::Text { text }),
-        ("[a-z]{0,6}", "[A-Z]{1,4}")
-            .prop_map(|(text, proof)| Part::Thinking { text, signature: Some(format!("gemini:{proof}")) }),
+        ("[a-z]{0,6}", "[A-Z]{1,4}").prop_map(|(text, proof)| Part::Thinking {
+            text,
+            signature: Some(format!("signed-by-gemini:{proof}"))
+        }),
         Just(call("")),
     ];
     proptest::collection::vec(part, 1..7)

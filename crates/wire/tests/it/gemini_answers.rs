@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use types::chat::{Event, Part, Stop};
+use types::chat::{Event, Image, Part, Stop};
 use types::{Code, Dialect, Kind, Retry, Timestamp, Usage};
 use wire::{StreamDecoder, Watch, answer_usage, decode_answer, decode_error};
 
@@ -53,6 +53,8 @@ fn spoken(event: &Event) -> Option<String> {
         Event::ThinkingSignature { signature, .. } => signature.clone(),
         Event::ToolStart { id, name, .. } => format!("{id}{name}"),
         Event::ToolArguments { json, .. } => json.clone(),
+        Event::Image { media_type, data, .. } => format!("{media_type}{data}"),
+        Event::Citation { citation, .. } => format!("{citation:?}"),
         _ => return None,
     })
 }
@@ -62,6 +64,8 @@ fn shown(part: &Part) -> String {
         Part::Text { text } | Part::Refusal { text } => text.clone(),
         Part::Thinking { text, signature } => format!("{text}{}", signature.clone().unwrap_or_default()),
         Part::ToolCall { id, name, arguments } => format!("{id}{name}{arguments}"),
+        Part::Image(Image::Inline { media_type, data, .. }) => format!("{media_type}{data}"),
+        Part::Citation(citation) => format!("{citation:?}"),
         other => panic!("{other:?}"),
     }
 }

@@ -7,6 +7,8 @@ mod bedrock;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod citations;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod gemini;
@@ -20,6 +22,8 @@ mod quirks;
 mod requests;
 #[cfg(test)]
 mod responses;
+#[cfg(test)]
+mod signatures;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

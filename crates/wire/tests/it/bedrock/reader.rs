@@ -112,9 +112,9 @@ fn part(block: Value) -> Part {
             let part = match (reasoning.remove("reasoningText"), reasoning.remove("redactedContent")) {
                 (Some(told), None) => Part::Thinking {
                     text: text(told["text"].clone()),
-                    signature: told.get("signature").cloned().map(text),
+                    signature: told.get("signature").cloned().map(text).as_deref().map(signed),
                 },
-                (None, Some(data)) => Part::HiddenThinking { data: text(data) },
+                (None, Some(data)) => Part::HiddenThinking { data: signed(&text(data)) },
                 other => panic!("{other:?}"),
             };
             done(&reasoning);
@@ -123,6 +123,11 @@ fn part(block: Value) -> Part {
         "cachePoint" => Part::CachePoint { marker: marker(value) },
         other => panic!("block {other}"),
     }
+}
+
+/// As the vocabulary has the signatures of this dialect.
+fn signed(proof: &str) -> String {
+    format!("signed-by-bedrock:{proof}")
 }
 
 fn document(mut document: Map<String, Value>) -> Part {

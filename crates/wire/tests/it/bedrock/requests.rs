@@ -260,8 +260,8 @@ fn top_k_is_said_where_the_model_has_it() {
 fn reasoning_of_other_providers_stays_behind() {
     let parts = vec![
         Part::Thinking { text: "unsigned".into(), signature: None },
-        Part::Thinking { text: "Gemini's".into(), signature: Some("gemini:c2ln".into()) },
-        Part::HiddenThinking { data: "gAAAA_not-base64".into() },
+        Part::Thinking { text: "Gemini's".into(), signature: Some("signed-by-gemini:c2ln".into()) },
+        Part::HiddenThinking { data: "signed-by-bedrock:gAAAA_not-base64".into() },
         Part::Text { text: "hello".into() },
     ];
     let request = Request {
@@ -330,8 +330,12 @@ fn round() -> impl Strategy<Value = Vec<Message>> {
         let mut model: Vec<_> = thought
             .into_iter()
             .map(|(text, told)| {
-                let hidden = Part::HiddenThinking { data: "b3BhcXVl".into() };
-                if told { Part::Thinking { text, signature: Some("c2ln".into()) } } else { hidden }
+                let hidden = Part::HiddenThinking { data: "signed-by-bedrock:b3BhcXVl".into() };
+                if told {
+                    Part::Thinking { text, signature: Some("signed-by-bedrock:c2ln".into()) }
+                } else {
+                    hidden
+                }
             })
             .collect();
         model.push(Part::Text { text: said });

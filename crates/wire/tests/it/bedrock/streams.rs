@@ -3,7 +3,7 @@
 use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use proptest::prelude::*;
 use types::chat::{Event, Stop};
-use types::{Blame, Code, Dialect, Fault, Kind, Progress, Usage};
+use types::{Blame, Code, Dialect, Fault, Kind, Progress, Retry, Usage};
 use wire::{Frame, FrameKind, Frames, StreamDecoder};
 
 use super::transcripts::{REASONING, TEXT, TOOLS, exception, frame, stream};
@@ -96,7 +96,30 @@ fn reasons_to_stop() {
     assert_eq!(stop("model_context_window_exceeded"), Stop::Length);
     assert_eq!(stop("guardrail_intervened"), Stop::Refused);
     assert_eq!(stop("content_filtered"), Stop::Refused);
-    assert_eq!(stop("malformed_tool_use"), Stop::Other("malformed_tool_use".into()));
+    assert_eq!(stop("tomorrow"), Stop::Other("tomorrow".into()));
+}
+
+/// A model that failed may do better when asked again, as long as it has shown nothing.
+#[test]
+fn a_model_that_failed() {
+    let failed = ("messageStop", r#"{"stopReason":"malformed_tool_use"}"#);
+    let used = ("metadata", r#"{"usage":{"inputTokens":5,"outputTokens":9,"totalTokens":14}}"#);
+    let thought =
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"Hm."}}}"#);
+    match &whole(&stream(&[thought, failed, used]))[..] {
+        [Event::Thinking { .. }, Event::Usage(usage), Event::Failed(fault)] => {
+            assert_eq!((usage.output, fault.retry, fault.code), (9, Retry::Maybe, Code::BadAnswer));
+            assert_eq!(fault.provider_reason.as_deref(), Some("malformed_tool_use"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(&whole(&stream(&[failed]))[..], [Event::Failed(_)]));
+    let text = ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"Hi"}}"#);
+    let said = whole(&stream(&[text, failed, used]));
+    assert!(
+        said.contains(&Event::Stop { choice: 0, stop: Stop::Other("malformed_tool_use".into()) }),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn parts(turn: &Value) -> Vec<Part> {
         let part = part.as_object().unwrap();
         let thought = part.get("thought") == Some(&Value::Bool(true));
         if let Some(signature) = part.get("thoughtSignature") {
-            let proof = Some(format!("gemini:{}", signature.as_str().unwrap()));
+            let proof = Some(format!("signed-by-gemini:{}", signature.as_str().unwrap()));
             match out.last_mut() {
                 // Of the thought before it, where that has none yet.
                 Some(Part::Thinking { signature: unsigned @ None, .. }) => *unsigned = proof,

@@ -57,9 +57,9 @@ fn sent_back(output: &Value) -> Vec<Part> {
 #[test]
 fn signed_reasoning_comes_back_as_it_went() {
     let parts = vec![
-        Part::Thinking { text: "Hm.\n\nWell.".into(), signature: Some("c2ln".into()) },
-        Part::HiddenThinking { data: "b3BhcXVl".into() },
-        Part::Thinking { text: String::new(), signature: Some("b21pdHRlZA==".into()) },
+        Part::Thinking { text: "Hm.\n\nWell.".into(), signature: Some("signed-by-anthropic:c2ln".into()) },
+        Part::HiddenThinking { data: "signed-by-openai:b3BhcXVl".into() },
+        Part::Thinking { text: String::new(), signature: Some("signed-by-bedrock:b21pdHRlZA==".into()) },
         Part::Text { text: "Hello".into() },
         Part::ToolCall { id: "toolu_1".into(), name: "f".into(), arguments: "{}".into() },
     ];
@@ -72,9 +72,9 @@ fn signed_reasoning_comes_back_as_it_went() {
     let said = [
         Event::Thinking { choice, text: "Hm.".into() },
         Event::Thinking { choice, text: "\n\nWell.".into() },
-        Event::ThinkingSignature { choice, signature: "c2ln".into() },
-        Event::HiddenThinking { choice, data: "b3BhcXVl".into() },
-        Event::ThinkingSignature { choice, signature: "b21pdHRlZA==".into() },
+        Event::ThinkingSignature { choice, signature: "signed-by-anthropic:c2ln".into() },
+        Event::HiddenThinking { choice, data: "signed-by-openai:b3BhcXVl".into() },
+        Event::ThinkingSignature { choice, signature: "signed-by-bedrock:b21pdHRlZA==".into() },
         Event::Text { choice, text: "Hello".into() },
         Event::ToolStart { choice, index: 0, id: "toolu_1".into(), name: "f".into() },
         Event::ToolArguments { choice, index: 0, json: "{}".into() },

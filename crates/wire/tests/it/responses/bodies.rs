@@ -103,5 +103,5 @@ fn a_conversation_goes_on_from_what_was_kept() {
     assert!(request.extra.is_empty());
     let roles: Vec<_> = request.messages.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
-    assert_eq!(request.messages[1].parts[0], Part::HiddenThinking { data: "x".into() });
+    assert_eq!(request.messages[1].parts[0], Part::HiddenThinking { data: "signed-by-openai:x".into() });
 }
