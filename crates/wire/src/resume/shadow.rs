@@ -219,7 +219,10 @@ mod tests {
         assert!(more.starts_with("event: content_block_delta\n") && more.contains(r#""index":1"#), "{more}");
         let open = [START, &start(0, "thinking")].concat();
         let (_, more) = behind(Dialect::AnthropicMessages, &open);
-        assert!(more.starts_with("event: content_block_stop\n"), "{more}");
+        // Its signature was lost with the stream: it is nobody's.
+        let (signature, rest) = more.split_once("\n\n").unwrap();
+        assert!(signature.contains(r#""signature":"signed-by-nobody:""#), "{more}");
+        assert!(rest.starts_with("event: content_block_stop\n"), "{more}");
     }
 
     #[test]
