@@ -17,7 +17,7 @@ use policy::retry::{Budget, Share};
 use types::Moment;
 
 pub(crate) use deployment::Deployment;
-pub(crate) use room::{Place, Room};
+pub(crate) use room::{Full, Place, Room};
 
 /// Deployments that are remembered. About 25 KiB each.
 const MOST: usize = 512;

@@ -162,6 +162,11 @@ impl Limiter {
         }
     }
 
+    /// Whether the provider would refuse a call of `tokens` now, by what it has said.
+    pub fn is_paced(&self, tokens: u64, now: Moment) -> bool {
+        self.pace.would_wait(tokens, now)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,7 +16,7 @@ use wire::Seen;
 use crate::call::continuation::Continuation;
 use crate::call::joined::Joined;
 use crate::call::outgoing::{Made, Maker};
-use crate::call::permissions::permissions;
+use crate::call::permissions::{Crowded, permissions};
 use crate::call::record::Record;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
@@ -86,10 +86,10 @@ impl Engine {
                 Step::Finish(Err(fault)) => {
                     // Nothing was asked for want of a place: then it waits for one, once.
                     let crowded = may.crowded().filter(|_| !waited && machine.attempts() == 0);
-                    let Some(target) = crowded else { return Err(fault) };
+                    let Some(crowded) = crowded else { return Err(fault) };
                     waited = true;
-                    let place = self.wait_for_place(planned, target, machine.total_by()).await;
-                    may.reserve(target, place.ok_or(fault)?);
+                    let place = self.wait_for_place(planned, crowded, machine.total_by()).await;
+                    may.reserve(crowded.target, place.ok_or(fault)?);
                     machine = self::machine(planned);
                     event = Event::Start;
                 }
@@ -97,21 +97,34 @@ impl Engine {
         }
     }
 
-    /// A place at `target` as soon as it is this call's turn; `None`: not in time.
-    async fn wait_for_place(&self, planned: &Planned<'_>, target: usize, total_by: Moment) -> Option<Place> {
+    /// A place as soon as it is this call's turn; `None`: not in time.
+    async fn wait_for_place(
+        &self,
+        planned: &Planned<'_>,
+        Crowded { target, full }: Crowded,
+        total_by: Moment,
+    ) -> Option<Place> {
         let settings = self.config().overload.concurrency;
         let deployment = &planned.plan.targets.get(target)?.deployment;
         let tokens = planned.expected.0 + planned.expected.1;
         let began = clock::now();
         let who = &planned.admitted.who;
+        let by = (began + settings.wait).min(total_by);
+        // A provider that has said when to come back will not have it sooner.
+        if full.told && full.until > by {
+            return None;
+        }
         let spot = Spot {
             priority: planned.admitted.parsed.inbound.head.priority,
             flow: who.tenant.as_ref().map_or(0, |tenant| ids::hash(tenant.bytes())),
             cost: tokens,
-            deadline: (began + settings.wait).min(total_by),
+            deadline: by,
         };
         let place = deployment.room.wait(tokens, settings.obey, spot).await.ok();
-        planned.admitted.snapshot.overload().waited(clock::now() - began, place.is_none());
+        // That one provider takes no more is no sign that there is too much to do here.
+        if !full.told {
+            planned.admitted.snapshot.overload().waited(clock::now() - began, place.is_none());
+        }
         place
     }
 

@@ -13,7 +13,7 @@ use telemetry::Metrics;
 use types::{Moment, Money};
 
 use crate::call::{Plan, Planned};
-use crate::health::Place;
+use crate::health::{Full, Place};
 use crate::overload::Overload;
 
 /// When it is worth asking a full compartment again.
@@ -30,7 +30,14 @@ pub(super) struct Permissions<'a, F> {
     /// A place that the call has waited for, and at which target.
     reserved: Option<(usize, Place)>,
     /// The first target that had no place for it.
-    crowded: Option<usize>,
+    crowded: Option<Crowded>,
+}
+
+/// A target that had no place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crowded {
+    pub(super) target: usize,
+    pub(super) full: Full,
 }
 
 /// What an attempt holds while it runs.
@@ -103,7 +110,7 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Permissions<'a, F> {
     }
 
     /// The first target that had no place for this call.
-    pub(super) const fn crowded(&self) -> Option<usize> {
+    pub(super) const fn crowded(&self) -> Option<Crowded> {
         self.crowded
     }
 
@@ -122,7 +129,7 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Permissions<'a, F> {
         }
         let deployment = &target.deployment;
         let place = deployment.room.enter(self.tokens, deployment.obey, now).map_err(|refused| {
-            self.crowded.get_or_insert(index);
+            self.crowded.get_or_insert(Crowded { target: index, full: refused });
             full(refused.until)
         })?;
         Ok((Some(place), pass))

@@ -34,6 +34,8 @@ pub(crate) struct Place {
 pub(crate) struct Full {
     /// When it is worth asking again.
     pub(crate) until: Moment,
+    /// Whether the provider has said so, whatever place there is here.
+    pub(crate) told: bool,
 }
 
 impl Gate for Places {
@@ -70,12 +72,12 @@ impl Room {
     /// A place at once, for a call of so many tokens; not before those who wait.
     pub(crate) fn enter(&self, tokens: u64, obey: bool, now: Moment) -> Result<Place, Full> {
         if self.0.waiting() > 0 {
-            return Err(Full { until: now + MEANWHILE });
+            return Err(Full { until: now + MEANWHILE, told: self.0.gate().0.is_paced(tokens, now) });
         }
         match self.0.gate().0.acquire(tokens, now) {
             Ok(permit) => Ok(self.place(permit, obey)),
-            Err(Refused::Full { .. }) => Err(Full { until: now + MEANWHILE }),
-            Err(Refused::Paced { wait }) => Err(Full { until: now + wait }),
+            Err(Refused::Full { .. }) => Err(Full { until: now + MEANWHILE, told: false }),
+            Err(Refused::Paced { wait }) => Err(Full { until: now + wait, told: true }),
         }
     }
 

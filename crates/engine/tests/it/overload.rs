@@ -217,3 +217,19 @@ async fn a_load_level_shortens_calls_and_their_answers() {
     assert!(sent.ends_with(r#""odd":1.0e400,"max_tokens":9}"#), "{sent}");
     assert_eq!(house.engine().overview().ceiling, 5, "what low allows");
 }
+
+#[tokio::test]
+async fn a_provider_that_takes_no_more_is_no_overload_of_ours() {
+    let busy = Answer::json(429, gpt::error("slow down", "requests", None)).header("retry-after", "1");
+    let (full, fine) = (Vendor::start(busy).await.unwrap(), Vendor::start(fine()).await.unwrap());
+    let more = "defaults: { retry: { attempts: 1 } }\noverload: { concurrency: { wait: 0s } }";
+    let house = House::with(&(openai("full", &full) + &openai("fine", &fine)), more).await;
+    for _ in 0..5 {
+        house.engine().call(chat("full/m", false)).await.unwrap_err();
+    }
+    for _ in 0..50 {
+        whole(house.engine().call(of(Priority::Low, chat("fine/m", false))).await.unwrap());
+    }
+    let overview = house.engine().overview();
+    assert_eq!((overview.shed, overview.lowest), (0, Priority::Low));
+}

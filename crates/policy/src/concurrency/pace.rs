@@ -110,6 +110,11 @@ impl Pace {
         Ok(state.sent)
     }
 
+    /// Whether a call of `tokens` would have to wait.
+    pub(super) fn would_wait(&self, tokens: u64, now: Moment) -> bool {
+        self.told.load(Ordering::Relaxed) && !self.lock().wait(tokens, now).is_zero()
+    }
+
     /// Takes the headers of the answer to the call that was counted as `sent`.
     pub(super) fn report(&self, report: &Report, sent: Sent, now: Moment) {
         let mut state = self.lock();
