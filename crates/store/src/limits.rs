@@ -10,6 +10,7 @@ mod redis;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use policy::limit::{Claim, Denial, Limits, Reservation, Rules, Signal, Standing, TIERS, Take};
 use types::Moment;
@@ -53,16 +54,20 @@ impl Shared {
 
     /// Takes of every claim or of none. Waits for Redis if it is there, never longer than its patience.
     pub async fn take(&self, take: &Take<'_>) -> Result<Held, Denial> {
+        let mut own = *take;
         if let Some(redis) = &self.0.redis
             && redis.is_there()
         {
+            let asked = Instant::now();
             let rates = |claim: Claim<'_>| claim.rules.adapt().then(|| self.0.rates(claim, take.now));
             if let Ok(answer) = redis.take(take, rates).await {
                 let shared = Arc::clone(&self.0);
                 return answer.map(|taken| Held(Side::Redis(Box::new(taken), shared)));
             }
+            // It waited: by its old time, what others took here meanwhile would look like a limit overdrawn.
+            own.now = own.now + asked.elapsed();
         }
-        self.take_local(take)
+        self.take_local(&own)
     }
 
     /// Takes of this process's share alone.

@@ -24,8 +24,11 @@ async fn replica(address: &str) -> Shared {
 async fn passed(replica: &Shared, name: &str, calls: usize, shared: bool) -> usize {
     let tier = ten_a_day();
     let mut passed = 0;
+    let mut take = one(name, &tier, 0);
     for _ in 0..calls {
-        if let Ok(held) = replica.take(&one(name, &tier, 0)).await {
+        // The one that waits for Redis is counted later than it began.
+        take.now = take.now + Duration::from_secs(1);
+        if let Ok(held) = replica.take(&take).await {
             assert_eq!(held.is_shared(), shared, "{name}");
             held.settle(0, Signal::None, types::Moment::from_nanos(5));
             passed += 1;
@@ -93,6 +96,23 @@ async fn cut_off() {
     come_back(&replicas, "after").await;
 }
 
+/// What others take of the share meanwhile is later than its beginning, and not too much.
+#[tokio::test]
+async fn a_call_that_waited_is_counted_when_it_has_waited() {
+    let redis = Redis::start().unwrap();
+    let replica = replica(&redis.address()).await;
+    replica.set_replicas(1);
+    let second = Duration::from_secs(1);
+    let tier = rules(Tier::Tenant, &[Rule::bucket(Unit::Requests, 100, second).with_burst(10)]);
+    redis.pause().unwrap();
+    let (first, mut other) = (one("t", &tier, 0), one("t", &tier, 0));
+    other.now = other.now + PATIENCE * 9 / 10;
+    let meanwhile = async { replica.take_local(&other) };
+    let (waited, other) = tokio::join!(replica.take(&first), meanwhile);
+    assert!(other.is_ok());
+    assert!(!waited.unwrap().is_shared());
+}
+
 /// What is settled while it is away reaches it when it is back, and what was taken here is settled here.
 #[tokio::test]
 async fn settlements_go_to_the_side_that_granted() {
@@ -106,7 +126,9 @@ async fn settlements_go_to_the_side_that_granted() {
     let near = replica.take(&one("t", &tier, 500)).await.unwrap();
     assert!(far.is_shared() && !near.is_shared());
     near.settle(100, Signal::None, now);
-    let again = replica.take(&one("t", &tier, 400)).await.unwrap();
+    let mut again = one("t", &tier, 400);
+    again.now = again.now + Duration::from_secs(10);
+    let again = replica.take(&again).await.unwrap();
     assert_eq!(again.standing().tokens.unwrap().remaining, 0, "400 of the share of 500 had come back");
     far.settle(300, Signal::None, now);
     cable.mend();
