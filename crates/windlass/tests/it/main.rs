@@ -30,6 +30,8 @@ mod refusals;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod sdk;
