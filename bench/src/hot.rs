@@ -182,6 +182,7 @@ fn row() -> Row {
         run: None,
         step: None,
         profile: None,
+        seam: None,
     }
 }
 
