@@ -61,6 +61,9 @@ pub(crate) struct Options {
     /// Print the outcome as one line of JSON.
     #[arg(long)]
     json: bool,
+    /// Count requests that fail, and do not fail for them unless all do.
+    #[arg(long)]
+    count_failures: bool,
 }
 
 /// What a run found.
@@ -114,7 +117,7 @@ impl Tally {
 /// Runs and prints.
 ///
 /// # Errors
-/// When any request failed: figures of a run with errors are no figures.
+/// When any request failed: figures of a run with errors are no figures, unless errors are what is counted.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let outcome = measure(options).await?;
     if options.json {
@@ -134,7 +137,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             outcome.reconnects
         );
     }
-    if outcome.errors > 0 || outcome.done == 0 {
+    if (outcome.errors > 0 && !options.count_failures) || outcome.done == 0 {
         bail!(
             "{} of {} requests failed: {}",
             outcome.errors,

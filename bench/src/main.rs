@@ -22,6 +22,7 @@ mod pace;
 mod peers;
 mod procfs;
 mod proxy;
+mod replicas;
 mod report;
 mod summary;
 mod target;
@@ -50,6 +51,8 @@ enum Command {
     Dialects(dialects::Options),
     /// Time and count what staying up costs a call: bench/results/guards.json.
     Guards(guards::Options),
+    /// Take Redis from two replicas under load: bench/results/replicas.json.
+    Replicas(replicas::Options),
     /// Do one round of it; what `guards` counts.
     #[command(hide = true)]
     GuardsRound(guards::Round),
@@ -91,6 +94,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Dialects(options) => dialects::run(&options).await,
         Command::Translation(options) => dialects::round(&options),
         Command::Guards(options) => guards::run(&options).await,
+        Command::Replicas(options) => replicas::run(&options).await,
         Command::GuardsRound(options) => guards::round(&options),
         Command::Hot(options) => hot::run(&options),
     }

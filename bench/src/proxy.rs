@@ -161,19 +161,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 
 fn targets(options: &Options) -> Result<Vec<Target>> {
     let mut targets = vec![Target::Direct, Target::Nginx];
-    let beside = std::env::current_exe()?.with_file_name("windlass");
-    let usual = crate::report::root().join("target/release/windlass");
-    match options.windlass.clone() {
-        // Made absolute: the gateway is started in a directory of its own.
-        Some(path) => targets.push(Target::Windlass(
-            path.canonicalize().with_context(|| format!("there is no {}", path.display()))?,
-        )),
-        None => match [beside, usual].into_iter().find(|path| path.exists()) {
-            Some(path) => targets.push(Target::Windlass(path)),
-            None => {
-                eprintln!("windlass is NOT MEASURED: no binary; build it, or name it with --windlass PATH");
-            }
-        },
+    match windlass::binary(options.windlass.as_deref())? {
+        Some(path) => targets.push(Target::Windlass(path)),
+        None => eprintln!("windlass is NOT MEASURED: {}", windlass::MISSING),
     }
     for gateway in &options.peers {
         gateway.install()?;
@@ -287,7 +277,7 @@ async fn watched(load: impl Future<Output = Result<Outcome>>, proxy: Option<u32>
 }
 
 /// The end of what a target printed, to explain why it failed.
-fn tail(log: &Path) -> String {
+pub(crate) fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(12)..].join("\n")
