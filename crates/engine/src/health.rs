@@ -7,7 +7,7 @@
 mod deployment;
 mod room;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use config::overload::Concurrency;
@@ -24,8 +24,9 @@ const MOST: usize = 512;
 /// More failures in a row, or calls, than a process will see: a breaker that is switched off.
 const NEVER: u32 = u32::MAX / 4;
 
-/// By provider, and then by the provider's name of the model.
-type Known = HashMap<Arc<str>, HashMap<Arc<str>, Arc<Deployment>>>;
+/// By provider, and then by the provider's name of the model. In an order, so that the same calls always lead to the
+/// same decisions.
+type Known = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<Deployment>>>;
 
 /// All deployments that were asked under one set of settings.
 #[derive(Debug)]
@@ -95,7 +96,7 @@ impl Deployments {
 
     /// All that are remembered.
     pub(crate) fn all(&self) -> Vec<Arc<Deployment>> {
-        self.known().values().flat_map(HashMap::values).map(Arc::clone).collect()
+        self.known().values().flat_map(BTreeMap::values).map(Arc::clone).collect()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -105,7 +106,7 @@ impl Deployments {
 }
 
 fn count(known: &Known) -> usize {
-    known.values().map(HashMap::len).sum()
+    known.values().map(BTreeMap::len).sum()
 }
 
 /// The retry budget of all routes together: the one before, if it allows the same.

@@ -16,6 +16,10 @@ pub(crate) fn run() -> RunId {
 
 /// Where a call's jitter starts.
 pub(crate) fn seed() -> u64 {
+    #[cfg(feature = "driven")]
+    if let Some(number) = upstream::driven::number() {
+        return number;
+    }
     rand::rng().next_u64()
 }
 
@@ -26,5 +30,12 @@ pub(crate) fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
 }
 
 fn random() -> [u8; 10] {
+    #[cfg(feature = "driven")]
+    if let (Some(one), Some(two)) = (upstream::driven::number(), upstream::driven::number()) {
+        let mut bytes = [0; 10];
+        bytes[..8].copy_from_slice(&one.to_le_bytes());
+        bytes[8..].copy_from_slice(&two.to_le_bytes()[..2]);
+        return bytes;
+    }
     rand::rng().random()
 }

@@ -19,6 +19,7 @@ mod pulse;
 mod runs;
 mod snapshot;
 mod start;
+mod stores;
 
 pub use call::{
     About, Answered, Counted, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole,
@@ -30,3 +31,4 @@ pub use policy::degrade::Level;
 pub use policy::limit::{Gauge, Standing};
 pub use runs::{NewRun, Run, Seen, stored_chain};
 pub use start::{StartError, Started};
+pub use stores::Stores;

@@ -9,13 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use config::{Config, Database};
+use config::Config;
 use rand::RngExt as _;
 use store::drain::{DrainOptions, Drained};
 use store::limits::{self, RedisLimits, Shared};
 use store::spool::{Recovery, Room, SpoolOptions};
-use store::sqlite::SqliteOptions;
-use store::{Drain, Journal, Ledger, Memory, Spool, SpoolError, Sqlite};
+use store::{Drain, Ledger, Spool, SpoolError, Sqlite};
 use telemetry::Metrics;
 use telemetry::metrics::Build;
 use telemetry::trace::{self, Exporter};
@@ -34,6 +33,7 @@ use crate::overload::Overview;
 use crate::pulse::Pulse;
 use crate::runs::Runs;
 use crate::snapshot::Snapshot;
+use crate::stores::Stores;
 
 /// Processes that may share one `storage.spool` on one machine, each with a folder of its own in it.
 const MAX_PROCESSES: usize = 64;
@@ -83,22 +83,22 @@ pub struct Started {
     /// What an earlier process left in the spool, now on its way to the database.
     pub recovered: Recovery,
     drain: tokio::task::JoinHandle<Drained>,
-    database: Sqlite,
+    database: Option<Sqlite>,
 }
 
 impl Engine {
     /// Starts an engine on a checked configuration. Must be called inside a tokio runtime.
     pub async fn start(config: Config) -> Result<Started, StartError> {
+        let stores = Stores::open(&config.storage.database).await?;
+        Self::start_with(config, stores)
+    }
+
+    /// The same with stores of the caller's own, whatever the configuration says of a database.
+    pub fn start_with(config: Config, stores: Stores) -> Result<Started, StartError> {
         let tasks = TaskTracker::new();
         let (folder, spool, recovered) = open_spool(&config)?;
         let spools = config.storage.spool.clone();
-        let (database, journal): (_, Arc<dyn Journal>) = match &config.storage.database {
-            Database::Sqlite(path) => {
-                let database = Sqlite::open(path, &SqliteOptions::default()).await?;
-                (database.clone(), Arc::new(database))
-            }
-            Database::Memory => (Sqlite::in_memory().await?, Arc::new(Memory::default())),
-        };
+        let Stores { ledger, journal, responses, drain, database } = stores;
         let metrics = Metrics::new(Build { version: VERSION, commit: None, started: clock::wall() });
         metrics.set_large_call_tokens(config.telemetry.large_call_tokens);
         let traces = trace::Settings {
@@ -117,9 +117,9 @@ impl Engine {
             metrics,
             exporter,
             spool: spool.clone(),
-            ledger: Arc::new(database.clone()),
+            ledger: Arc::clone(&ledger),
             journal,
-            responses: Arc::new(database.clone()),
+            responses,
             keeps: TaskTracker::new(),
             estimates: Arc::clone(&estimates),
             tasks: tasks.clone(),
@@ -133,12 +133,11 @@ impl Engine {
             idle: Notify::new(),
             spool_full: AtomicBool::new(false),
         }));
-        let drain =
-            Drain::new(spool, Arc::new(database.clone()), DrainOptions::default(), || rand::rng().random());
+        let drain = Drain::new(spool, Arc::clone(&ledger), drain, || rand::rng().random());
         let settled = tasks.clone();
         let drain = tokio::spawn(drain.run(async move { settled.wait().await }));
         tasks.spawn(until(stopped.clone(), estimates.learn(learner)));
-        tasks.spawn(until(stopped.clone(), adopt(spools, folder, Arc::new(database.clone()))));
+        tasks.spawn(until(stopped.clone(), adopt(spools, folder, ledger)));
         tasks.spawn(until(stopped.clone(), engine.clone().forget_old_responses()));
         tasks.spawn(until(stopped, engine.clone().keep_house()));
         Ok(Started { engine, recovered, drain, database })
@@ -256,7 +255,9 @@ impl Started {
         let drained = draining.await.unwrap_or_default();
         // What the collector does not take in time is lost; it was told so in the log.
         let _ = engine.exporter().shutdown(LAST_SPANS).await;
-        database.close().await;
+        if let Some(database) = database {
+            database.close().await;
+        }
         drained
     }
 }

@@ -21,18 +21,30 @@ pub fn now() -> Moment {
 
 /// The moment of an instant.
 pub fn moment(instant: Instant) -> Moment {
-    let nanos = instant.saturating_duration_since(*ORIGIN).as_nanos();
+    let nanos = instant.saturating_duration_since(origin()).as_nanos();
     Moment::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// The instant of a moment, for timers. Moments beyond a century from the origin are brought back to it.
 pub fn instant(moment: Moment) -> Instant {
     const CENTURY: u64 = 100 * 365 * 24 * 3600 * 1_000_000_000;
-    *ORIGIN + Duration::from_nanos(moment.as_nanos().min(CENTURY))
+    origin() + Duration::from_nanos(moment.as_nanos().min(CENTURY))
 }
 
 /// The wall clock.
 pub fn wall() -> Timestamp {
+    #[cfg(feature = "driven")]
+    if let Some(wall) = crate::driven::wall() {
+        return wall;
+    }
     let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
     Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
+fn origin() -> Instant {
+    #[cfg(feature = "driven")]
+    if let Some(origin) = crate::driven::origin() {
+        return origin;
+    }
+    *ORIGIN
 }

@@ -12,6 +12,8 @@ mod auth;
 pub mod clock;
 mod coding;
 mod dial;
+#[cfg(feature = "driven")]
+pub mod driven;
 mod endpoints;
 mod exchange;
 mod http;

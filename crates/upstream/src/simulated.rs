@@ -14,6 +14,8 @@ mod fit;
 mod limit;
 mod render;
 mod request;
+#[cfg(feature = "driven")]
+mod scripted;
 mod settings;
 mod text;
 
@@ -88,6 +90,10 @@ impl Simulated {
                 sent_at,
             ));
         };
+        #[cfg(feature = "driven")]
+        if let Some(script) = crate::driven::script() {
+            return scripted::send(&*script, &outgoing, sent_at).await;
+        }
         let model = &offered.model;
         let call = offered.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let mut dice = Dice::new(offered.seed, call);

@@ -67,7 +67,7 @@ const MAP: &[(&str, &[&str])] = &[
 const TESTKIT: &str = "testkit";
 
 /// Crates outside the product: they may use any room.
-const FREE: &[&str] = &["bench", "xtask"];
+const FREE: &[&str] = &["bench", "simulation", "xtask"];
 
 /// Libraries that do what a pure crate must not: sockets, files, timers, tasks.
 const IMPURE: &[&str] = &[

@@ -45,6 +45,9 @@ pub struct Body {
     at: usize,
     schedule: Option<Schedule>,
     end: End,
+    /// What is given back once nobody reads any more.
+    #[cfg(feature = "driven")]
+    _held: Option<crate::driven::Held>,
 }
 
 /// When which event is due.
@@ -80,6 +83,11 @@ impl Pace {
         }
     }
 
+    #[cfg(feature = "driven")]
+    pub(super) const fn of(first: Duration, each: Duration) -> Self {
+        Self { first, each }
+    }
+
     fn is_instant(self) -> bool {
         self.first.is_zero() && self.each.is_zero()
     }
@@ -92,7 +100,7 @@ impl Body {
             End::Whole | End::Stalls { .. } => bytes,
             End::Cut { .. } => bytes.slice(..bytes.len() / 2),
         };
-        Self { bytes, at: 0, schedule: None, end }
+        Self::made(bytes, None, end)
     }
 
     /// A body of events.
@@ -108,12 +116,28 @@ impl Body {
             }
         };
         if pace.is_instant() {
-            return Self { bytes, at: 0, schedule: None, end };
+            return Self::made(bytes, None, end);
         }
         let began = Instant::now();
         let timer = Box::pin(tokio::time::sleep_until(began));
         let (marks, last) = (marks.into_iter(), after_last.saturating_sub(1));
-        Self { bytes, at: 0, schedule: Some(Schedule { marks, last, pace, began, timer }), end }
+        Self::made(bytes, Some(Schedule { marks, last, pace, began, timer }), end)
+    }
+
+    #[cfg(feature = "driven")]
+    pub(super) fn holding(self, held: crate::driven::Held) -> Self {
+        Self { _held: Some(held), ..self }
+    }
+
+    fn made(bytes: Bytes, schedule: Option<Schedule>, end: End) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            schedule,
+            end,
+            #[cfg(feature = "driven")]
+            _held: None,
+        }
     }
 
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
