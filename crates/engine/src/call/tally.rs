@@ -97,6 +97,11 @@ impl Tally {
         self.attempts += 1;
     }
 
+    /// Attempts so far.
+    pub(super) const fn attempts(&self) -> u16 {
+        self.attempts
+    }
+
     /// The call has taken this of its limits.
     pub(super) fn granted(&mut self, grant: Grant) {
         self.limits = grant.standing();

@@ -137,13 +137,16 @@ impl Trial {
         };
         watch.told(record.limits());
         Ok(match got {
-            Got::Whole(body, about) => {
+            Got::Whole(body, mut about) => {
+                about.attempts = tally.attempts();
                 let settled = record.end(Outcome::Complete, None);
                 watch.whole(settled.usage.output);
                 tally.spent(&settled);
                 Answered::Whole(Whole { body, about, settled, cost: tally.cost() })
             }
-            Got::Stream(started) => {
+            Got::Stream(mut started) => {
+                // A backup that was beaten has been made, too.
+                started.about.attempts = tally.attempts();
                 watch.begun();
                 let dialect = planned.admitted.parsed.inbound.dialect;
                 Answered::Stream(Box::new(Relay::new(*started, dialect, (record, watch), self.send)))
