@@ -128,7 +128,8 @@ impl Hedger {
             return Err(Denied::Busy);
         }
         let counts = self.wanted.sum(now, WATCHED);
-        if counts.part * 1_000 > (counts.all * u64::from(self.settings.wanted_per_thousand)).max(3_000) {
+        let slowdown = counts.all.saturating_mul(u64::from(self.settings.wanted_per_thousand));
+        if counts.part.saturating_mul(1_000) > slowdown.max(chance(counts.all)) {
             self.held_until.fetch_max((now + HOLD).as_nanos(), Ordering::Relaxed);
         }
         if now.as_nanos() < self.held_until.load(Ordering::Relaxed) {
@@ -155,6 +156,13 @@ impl Hedger {
         let less = nanos(expected).saturating_sub(nanos(actual)).saturating_mul(ONE);
         self.money.fetch_add(less, Ordering::Relaxed);
     }
+}
+
+/// How many of so many calls may want a backup by chance, in thousandths: one in twenty does, four standard deviations
+/// more are luck, and so are the first three.
+const fn chance(calls: u64) -> u64 {
+    // 4 × √(0.05 × 0.95) = 0.872
+    calls.saturating_mul(50).saturating_add(872 * calls.isqrt()).saturating_add(3_000)
 }
 
 fn nanos(money: Money) -> i64 {
