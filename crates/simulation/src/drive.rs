@@ -1,6 +1,7 @@
 //! Drives one scenario: a paused runtime, an engine, callers. Everything between a caller's body and a provider's is
 //! the engine's own code.
 
+use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -95,6 +96,32 @@ pub struct Run {
     pub metrics: String,
 }
 
+impl Run {
+    /// All that happened, as text: the same for the same scenario and seed, byte for byte. Traces' ids are left out: they
+    /// are drawn outside of the driven world, and decide nothing.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for seen in &self.seen {
+            let _ = writeln!(text, "{seen:?}");
+        }
+        for visit in &self.visits {
+            let _ = writeln!(text, "{visit:?}");
+        }
+        for change in &self.changes {
+            let _ = writeln!(text, "{change:?}");
+        }
+        for row in &self.rows {
+            let _ = writeln!(
+                text,
+                "{:?} {:?} {} {:?} {:?} {:?} {:?} {:?}",
+                row.key, row.at, row.provider, row.outcome, row.fault, row.usage, row.cost, row.timing
+            );
+        }
+        let _ = writeln!(text, "{:?} {:?}", self.standings, self.left);
+        text
+    }
+}
+
 /// Drives `scenario` with `seed`.
 ///
 /// # Errors
@@ -130,7 +157,11 @@ async fn inside(scenario: &Scenario, seed: u64, folder: &str) -> Result<Run, Dri
         journal: Arc::new(Memory::default()),
         responses: Arc::clone(&ledger) as _,
         // Rows are carried once, at the end.
-        drain: DrainOptions { batch: 1 << 20, interval: Duration::from_secs(1 << 30), ..DrainOptions::default() },
+        drain: DrainOptions {
+            batch: 1 << 20,
+            interval: Duration::from_secs(1 << 30),
+            ..DrainOptions::default()
+        },
         database: None,
     };
     let started = Engine::start_with(config(scenario, &scenario.config, folder)?, stores)?;

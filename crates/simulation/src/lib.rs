@@ -17,14 +17,18 @@
 mod breakers;
 mod dice;
 mod drive;
+pub mod figures;
+mod invariants;
 mod provider;
 mod rows;
 mod scenario;
+pub mod studies;
 mod traffic;
 
 pub use breakers::Change;
 pub use dice::Dice;
 pub use drive::{DriveError, End, Run, Seen, drive};
+pub use invariants::{Promises, broken};
 pub use provider::{Fate, Kind, Limits, Model, Trouble, Visit};
 pub use scenario::{Call, Scenario, calls};
 pub use traffic::{Arrival, Trace, TraceError, Traces};

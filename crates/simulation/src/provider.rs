@@ -179,7 +179,13 @@ impl Providers {
         let model = &running.model;
         let luck = running.luck();
         let trouble = model.troubles.iter().find(|trouble| trouble.from <= at && at < trouble.until);
-        let visit = self.note(Visit { model: index, call: asked.call, at, fate: Fate::Trouble, waited: Duration::ZERO });
+        let visit = self.note(Visit {
+            model: index,
+            call: asked.call,
+            at,
+            fate: Fate::Trouble,
+            waited: Duration::ZERO,
+        });
         let mut slower = (1.0, 1.0);
         let mut cut = None;
         match trouble.map(|trouble| trouble.kind) {
@@ -214,7 +220,8 @@ impl Providers {
             return answer::error(503, HeaderMap::new());
         };
         self.fate(visit, Fate::Served, self.began.elapsed().saturating_sub(at));
-        let first = model.first.mul_f64(luck.spread * slower.0) + times(model.read, asked.input).mul_f64(slower.0);
+        let first =
+            model.first.mul_f64(luck.spread * slower.0) + times(model.read, asked.input).mul_f64(slower.0);
         let write = times(model.write, asked.output).mul_f64(slower.1);
         answer::answer(&asked, headers, (first, write), cut, place).await
     }

@@ -49,7 +49,12 @@ pub struct Call {
 const LONGEST: (u32, u32) = (4_000, 400);
 
 /// Calls for `model` at `rate` a second for `span`, spaced as in `trace`; all of them streams of nobody in particular.
-pub fn calls(trace: &Trace, model: &'static str, (rate, span): (f64, Duration), dice: &mut Dice) -> Vec<Call> {
+pub fn calls(
+    trace: &Trace,
+    model: &'static str,
+    (rate, span): (f64, Duration),
+    dice: &mut Dice,
+) -> Vec<Call> {
     let arrivals = trace.window(rate, span, dice);
     arrivals.into_iter().map(|arrival| call(arrival, model)).collect()
 }
@@ -75,8 +80,9 @@ impl Scenario {
 
     /// The whole configuration with `rest` as its own part.
     pub(crate) fn text(&self, rest: &str, folder: &str) -> String {
-        let mut text =
-            format!("version: 1\nstorage: {{ database: 'sqlite::memory:', spool: '{folder}/spool' }}\nproviders:\n");
+        let mut text = format!(
+            "version: 1\nstorage: {{ database: 'sqlite::memory:', spool: '{folder}/spool' }}\nproviders:\n"
+        );
         for Model { name, .. } in &self.models {
             let _ = writeln!(
                 text,

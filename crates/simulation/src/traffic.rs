@@ -77,18 +77,25 @@ impl Trace {
         let (Some(first), Some(last)) = (taken.first(), taken.last()) else { return Vec::new() };
         let measured = last.at.saturating_sub(first.at).as_secs_f64().max(1e-9);
         let stretch = span.as_secs_f64() / measured;
-        taken.iter().map(|call| Arrival { at: call.at.saturating_sub(first.at).mul_f64(stretch), ..*call }).collect()
+        taken
+            .iter()
+            .map(|call| Arrival { at: call.at.saturating_sub(first.at).mul_f64(stretch), ..*call })
+            .collect()
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a scenario has some thousand calls")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a scenario has some thousand calls"
+)]
 fn count(calls: f64) -> usize {
     calls.round().max(0.0) as usize
 }
 
 fn read(path: &Path, skip: usize, parse: fn(&str) -> Option<Arrival>) -> Result<Trace, TraceError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| TraceError::Read { path: path.to_owned(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| TraceError::Read { path: path.to_owned(), source })?;
     let mut calls = Vec::new();
     for (index, line) in text.lines().enumerate().skip(skip).filter(|(_, line)| !line.is_empty()) {
         let call = parse(line).ok_or_else(|| TraceError::Line { path: path.to_owned(), line: index + 1 })?;
@@ -133,7 +140,8 @@ mod tests {
     fn both_forms_are_read() {
         let call = azure("2023-11-16 18:15:46.5,374,44").unwrap();
         assert_eq!((call.input, call.output, call.at.subsec_millis()), (374, 44, 500));
-        let call = mooncake(r#"{"timestamp": 277, "input_length": 32140, "output_length": 92, "hash_ids": [1]}"#);
+        let call =
+            mooncake(r#"{"timestamp": 277, "input_length": 32140, "output_length": 92, "hash_ids": [1]}"#);
         let want = Arrival { at: Duration::from_millis(277), input: 32_140, output: 92 };
         assert_eq!(call, Some(want));
         assert_eq!((azure("x"), mooncake("{}")), (None, None));
@@ -141,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_window_has_the_wanted_rate() {
-        let trace = Trace((0..1000).map(|n| Arrival { at: Duration::from_secs(n), input: 1, output: 1 }).collect());
+        let trace =
+            Trace((0..1000).map(|n| Arrival { at: Duration::from_secs(n), input: 1, output: 1 }).collect());
         let window = trace.window(10.0, Duration::from_secs(20), &mut Dice::new(1, 1));
         assert_eq!(window.len(), 200);
         assert_eq!(window[0].at, Duration::ZERO);

@@ -21,8 +21,8 @@ use crate::Outgoing;
 
 /// What time has passed before the beginning, so that nothing lies before the origin.
 const BEFORE: Duration = Duration::from_secs(3600);
-/// The wall clock's time at the beginning: 2026-01-01T00:00:00Z.
-const WALL: i64 = 1_767_225_600_000_000;
+/// The wall clock at the beginning, in microseconds since the Unix epoch: 2026-01-01T00:00:00Z.
+pub const WALL: i64 = 1_767_225_600_000_000;
 
 thread_local! {
     static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };

@@ -70,7 +70,9 @@ pub(super) async fn answer(
     let mut marks = Vec::new();
     if stream {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        let head = format!(r#"data: {{"id":"chatcmpl-{call}","object":"chat.completion.chunk","created":0,"model":"m""#);
+        let head = format!(
+            r#"data: {{"id":"chatcmpl-{call}","object":"chat.completion.chunk","created":0,"model":"m""#
+        );
         for piece in 1..=PIECES {
             let _ = write!(
                 body,

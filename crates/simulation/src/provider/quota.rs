@@ -76,9 +76,11 @@ impl Left {
         let mut put = |kind: &str, most: f64, left: f64, rate: f64| {
             let left = left.max(0.0).floor();
             let reset = format!("{:.3}s", (most - left).max(0.0) * 60.0 / rate);
-            for (what, value) in
-                [("limit", format!("{:.0}", most.floor())), ("remaining", format!("{left:.0}")), ("reset", reset)]
-            {
+            for (what, value) in [
+                ("limit", format!("{:.0}", most.floor())),
+                ("remaining", format!("{left:.0}")),
+                ("reset", reset),
+            ] {
                 let name = HeaderName::try_from(format!("x-ratelimit-{what}-{kind}"));
                 if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
                     headers.insert(name, value);
