@@ -1,5 +1,5 @@
 //! Requests and answers as bytes of OpenAI's dialect: what a request says of its size, and an answer that says how
-//! many tokens it was. Its text comes in three pieces, however long it took to write.
+//! many tokens it was. Its text comes in two pieces, however long it took to write.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use upstream::driven::{Act, Held, Reply};
 use super::gate::Place;
 
 /// Pieces that an answer's text comes in.
-const PIECES: u32 = 3;
+const PIECES: u32 = 2;
 
 /// What a request says.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ fn what_must_always_hold_does() {
     let seeds = std::env::var("SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(50);
     let mut bad = 0;
     for seed in from..from + seeds {
-        if let Err(error) = storm(&Asked { traces: &TRACES, seed, size: Size::Small }, 40) {
+        if let Err(error) = storm(&Asked { traces: &TRACES, seed, size: Size::Small }, std::env::var("N").ok().and_then(|s| s.parse().ok()).unwrap_or(40)) {
             println!("{error}");
             bad += 1;
         }
