@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::{Answered, Engine, Head, Inbound, Relay, Standing, Stores};
+use engine::{Answered, Engine, Head, Inbound, Overview, Relay, Stores};
 use http_body::Body as _;
 use store::Memory;
 use store::drain::DrainOptions;
@@ -87,9 +87,9 @@ pub struct Run {
     /// What breakers did, in order.
     pub changes: Vec<Change>,
     /// Overload control, once a second.
-    pub standings: Vec<(Duration, Standing)>,
+    pub standings: Vec<(Duration, Overview)>,
     /// Where it stood at the end, and calls in flight.
-    pub left: (Standing, usize),
+    pub left: (Overview, usize),
     /// Places at providers that nobody gave back.
     pub busy: usize,
     /// Metrics at the end.
@@ -202,7 +202,7 @@ async fn inside(scenario: &Scenario, seed: u64, folder: &str) -> Result<Run, Dri
     // Whoever is not back by then has no end.
     let _ = timeout(PATIENCE, rest).await;
     watch.abort();
-    let left = (engine.standing(), engine.calls_in_flight());
+    let left = (engine.overview(), engine.calls_in_flight());
     let metrics = engine.metrics().render();
     drop(callers);
     drop(engine);
@@ -229,12 +229,12 @@ fn config(scenario: &Scenario, rest: &str, folder: &str) -> Result<config::Confi
 }
 
 /// Notes once a second where overload control stands.
-async fn watch(engine: Engine, began: Instant, standings: Arc<Mutex<Vec<(Duration, Standing)>>>) {
+async fn watch(engine: Engine, began: Instant, standings: Arc<Mutex<Vec<(Duration, Overview)>>>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
         if let Ok(mut standings) = standings.lock() {
-            standings.push((began.elapsed(), engine.standing()));
+            standings.push((began.elapsed(), engine.overview()));
         }
     }
 }

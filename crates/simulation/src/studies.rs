@@ -17,7 +17,7 @@ use crate::invariants::{Promises, broken};
 use crate::scenario::Scenario;
 use crate::traffic::Traces;
 
-pub use storm::storm;
+pub use storm::{storm, storm_of};
 
 /// What a figure should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,6 +126,7 @@ pub const STUDIES: &[Study] = &[
     Study { name: "capacity_halves", ask: capacity::halves },
     Study { name: "ten_tenants", ask: fairness::ten_tenants },
     Study { name: "told_limits", ask: limits::told },
+    Study { name: "declared_limits", ask: limits::declared },
     Study { name: "hedging", ask: hedging::tail },
     Study { name: "slowdown", ask: hedging::slowdown },
     Study { name: "balance", ask: balance::ten },

@@ -30,7 +30,7 @@ pub(super) struct Asked {
 /// A request of call `call`, for `model`.
 pub(crate) fn body(model: &str, call: u64, (input, output): (u32, u32), stream: bool) -> String {
     // Some text, so that the gateway has something to look at; its length says how many tokens there are.
-    let text = "word".repeat(usize::try_from(input.min(256)).unwrap_or(1));
+    let text = "word".repeat(usize::try_from(input.min(1_024)).unwrap_or(1));
     format!(
         r#"{{"model":"{model}","stream":{stream},"max_tokens":{output},"seed":{call},"metadata":{{"input":"{input}"}},"messages":[{{"role":"user","content":"{text}"}}]}}"#
     )

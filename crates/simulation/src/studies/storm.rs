@@ -21,12 +21,13 @@ const SPAN: Duration = secs(20);
 /// # Errors
 /// [`StudyError::Broken`] where the engine did what it must never do.
 pub fn storm(asked: &Asked<'_>, count: u32) -> Result<Vec<Figure>, StudyError> {
-    let (scenario, promises) = make(asked, count);
+    let (scenario, promises) = storm_of(asked, count);
     let run = sound(&scenario, asked.seed, &promises)?;
     Ok(vec![worst("answered", answered(&scenario, &run, (secs(0), SPAN * 2)), "share", Goal::None)])
 }
 
-fn make(asked: &Asked<'_>, count: u32) -> (Scenario, Promises) {
+/// The storm of a seed, with about `count` calls, and what it promises.
+pub fn storm_of(asked: &Asked<'_>, count: u32) -> (Scenario, Promises) {
     let mut dice = Dice::new(asked.seed, 13);
     let targets = 1 + dice.below(3);
     let tries = 1 + dice.below(3);
