@@ -56,12 +56,12 @@ impl Overload {
         Arc::new(made)
     }
 
-    /// Whether another call is taken, beside `running` (itself included). `place` is its user's, see
+    /// Whether another call of `tenant` is taken, beside `running` (itself included). `place` is its user's, see
     /// [`Shedder::admit`].
     pub(crate) fn admit(
         &self,
         priority: Priority,
-        place: u64,
+        (tenant, place): (Option<&str>, u64),
         running: usize,
         now: Moment,
     ) -> Result<(), Fault> {
@@ -73,7 +73,11 @@ impl Overload {
             guard.admit(priority).map_err(|refused| full(&refused.to_string(), refused.retry_after))?;
         }
         if let Some(shedder) = &self.shedder {
-            shedder.admit(priority, place, now).map_err(|shed| {
+            let admitted = match tenant {
+                Some(tenant) => shedder.admit_fairly(priority, ids::hash(tenant.bytes()), place, now),
+                None => shedder.admit(priority, place, now),
+            };
+            admitted.map_err(|shed| {
                 full(&shed.to_string(), shed.retry_after)
                     .with_hint("calls wait too long for a place; see overload.shed")
             })?;

@@ -1,10 +1,13 @@
 //! Priority load shedding (B9): when calls wait too long, the least important are refused at once, so that the
 //! others are served. After `WeChat`'s DAGOR (Zhou et al. 2018) and Google's SRE book.
 //!
-//! Every call has a rank: its priority, and within it a place that its user keeps for an hour, so that some
+//! Every call has a rank: its priority, and within it a place: the lower, the more its tenant has got of late beside
+//! others, so that all tenants get as much; and within that a place that its user keeps for an hour, so that some
 //! users are served well instead of all badly. Calls below the line are refused with 503 and `Retry-After`.
 //! Once a window the line moves: overloaded, up until 5 % fewer of what came would pass; well again, down for
 //! 1 % more. Between the two marks it stays.
+
+mod shares;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +15,7 @@ use std::time::Duration;
 use types::{Moment, Priority};
 
 use crate::number::nanos;
+use shares::Shares;
 
 /// Places within one priority.
 const PLACES: u32 = 64;
@@ -67,6 +71,7 @@ pub struct Shedder {
     full: AtomicBool,
     ends: AtomicU64,
     shed: AtomicU64,
+    shares: Shares,
 }
 
 impl Shedder {
@@ -82,7 +87,15 @@ impl Shedder {
             full: AtomicBool::new(false),
             ends: AtomicU64::new(0),
             shed: AtomicU64::new(0),
+            shares: Shares::new(),
         }
+    }
+
+    /// As [`Shedder::admit`], for a call of `tenant` (a hash of its name), with the place that it has for that.
+    pub fn admit_fairly(&self, priority: Priority, tenant: u64, place: u64, now: Moment) -> Result<(), Shed> {
+        self.admit(priority, self.shares.place(tenant, place), now)?;
+        self.shares.took(tenant);
+        Ok(())
     }
 
     /// Whether a call passes. `place` is a hash of its user and of the hour, or random where there is none.
@@ -141,6 +154,7 @@ impl Shedder {
             return;
         }
         self.total.store(0, Ordering::Relaxed);
+        self.shares.turn();
         let counts = std::array::from_fn(|rank| self.came[rank].swap(0, Ordering::Relaxed));
         let waits = self.waits.swap(0, Ordering::Relaxed);
         let waited = self.waited.swap(0, Ordering::Relaxed);

@@ -141,8 +141,8 @@ impl Engine {
             tally.hold(overload.enter(Bulkhead::Step, &step.name, parsed.began)?);
         } else {
             self.readiness()?;
-            let place = place(&who, parsed.began);
-            overload.admit(head.priority, place, self.calls_in_flight(), parsed.began)?;
+            let whose = (who.tenant.as_deref(), place(&who, parsed.began));
+            overload.admit(head.priority, whose, self.calls_in_flight(), parsed.began)?;
             if let Some(tenant) = &who.tenant {
                 tally.hold(overload.enter(Bulkhead::Tenant, tenant, parsed.began)?);
             }
@@ -151,13 +151,11 @@ impl Engine {
     }
 }
 
-/// The place of a caller among those of its priority: the same for an hour, so that under overload some are
-/// served well instead of all badly. Random for one who is nobody.
+/// The place of a user among those of its priority and tenant: the same for an hour, so that under overload some are
+/// served well instead of all badly. Random where no user is named: a key or a tenant is many users.
 fn place(who: &Who, now: Moment) -> u64 {
     const HOUR: u64 = 3_600_000_000_000;
-    let Some(name) = who.user.as_ref().or(who.key.as_ref()).or(who.tenant.as_ref()) else {
-        return ids::seed();
-    };
+    let Some(name) = &who.user else { return ids::seed() };
     ids::hash(name.bytes().chain((now.as_nanos() / HOUR).to_le_bytes()))
 }
 
