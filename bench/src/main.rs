@@ -24,6 +24,7 @@ mod procfs;
 mod proxy;
 mod replicas;
 mod report;
+mod stays_up;
 mod summary;
 mod target;
 mod windlass;
@@ -56,6 +57,8 @@ enum Command {
     /// Do one round of it; what `guards` counts.
     #[command(hide = true)]
     GuardsRound(guards::Round),
+    /// Ask the engine as a whole how it stays up, on a driven clock: bench/results/stays-up.json.
+    StaysUp(stays_up::Options),
     /// Do one translation; what `dialects` counts.
     #[command(hide = true)]
     Translation(dialects::Round),
@@ -92,6 +95,12 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Chains(options) => chains::run(&options).await,
         Command::Instructions(options) => instructions::run(&options).await,
         Command::Dialects(options) => dialects::run(&options).await,
+        Command::StaysUp(options) => {
+            // On a thread of its own: each run builds a runtime, and a signal must still be heard.
+            let (done, told) = tokio::sync::oneshot::channel();
+            std::thread::spawn(move || done.send(stays_up::run(&options)));
+            told.await?
+        }
         Command::Translation(options) => dialects::round(&options),
         Command::Guards(options) => guards::run(&options).await,
         Command::Replicas(options) => replicas::run(&options).await,

@@ -1,5 +1,6 @@
 //! A provider has half as many places from one moment to the next, and far more is asked of it than it can do. Beside
-//! it, an oracle: the same engine with a fixed limit that is always what the provider has.
+//! it, an oracle: the same engine with a fixed limit that is always what the provider has, and no
+//! shedding.
 
 use super::{Asked, Figure, Goal, Size, StudyError, mean, millis, secs, sound};
 use crate::dice::Dice;
@@ -23,18 +24,18 @@ pub(super) fn halves(asked: &Asked<'_>) -> Result<Vec<Figure>, StudyError> {
     let mut model = Model::new("one");
     model.places = vec![(secs(0), PLACES), (step, PLACES / 2)];
     (model.first, model.write, model.line) = (millis(400), millis(8), 200);
-    let config = |concurrency: &str| {
+    let config = |concurrency: &str, shed: bool| {
         format!(
             "routes: {{ r: {{ models: [one/one], retry: {{ attempts: 1 }}, timeouts: {{ first_token: 20s }} }} }}\n\
-             overload: {{ memory: {{ enabled: false }}, concurrency: {{ {concurrency} }} }}\n"
+             overload: {{ memory: {{ enabled: false }}, concurrency: {{ {concurrency} }}, shed: {{ enabled: {shed} }} }}\n"
         )
     };
     let own =
-        Scenario::new("capacity_halves", config("algorithm: gradient"), vec![model.clone()], who.clone());
+        Scenario::new("capacity_halves", config("algorithm: gradient", true), vec![model.clone()], who.clone());
     let promises = Promises { targets: 1, tries: 1, ..Promises::default() };
     let run = sound(&own, asked.seed, &promises)?;
-    let mut oracle = Scenario::new("oracle", config(&format!("most: {PLACES}")), vec![model], who);
-    oracle.reloads = vec![(step, config(&format!("most: {}", PLACES / 2)))];
+    let mut oracle = Scenario::new("oracle", config(&format!("most: {PLACES}"), false), vec![model], who);
+    oracle.reloads = vec![(step, config(&format!("most: {}", PLACES / 2), false))];
     let best = sound(&oracle, asked.seed, &promises)?;
     let steady: Span = (step + secs(30), end);
     let p99 = |scenario: &Scenario, run: &Run| quantile(&queued(scenario, run, steady), 0.99).as_secs_f64();
