@@ -22,7 +22,7 @@ test: ## every test, against a real model, a real Redis and the vendors' own SDK
 check: ## format, lints, the map of the house, licences, a short fuzz: what CI runs before the tests
 	@scripts/check
 
-bench: ## proxy, replicas, chains, instruction counts and translations into bench/results (PEERS=litellm,portkey for those too)
+bench: ## proxy, replicas, chains, instruction counts, translations and how it stays up into bench/results (PEERS=litellm,portkey for those too)
 	@scripts/bench
 
 setup: ## install everything that any of the commands needs

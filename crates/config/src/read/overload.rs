@@ -70,8 +70,8 @@ static CONCURRENCY: Section = Section {
 
 static SHED: Section = Section {
     name: "overload.shed",
-    doc: "Every call has a rank: its priority (`x-windlass-priority`), and within it a place that its user keeps for \
-          an hour. While calls wait too long on average, those under a line that moves each second are refused.",
+    doc: "Every call has a rank: its priority (`x-windlass-priority`), within it how much its tenant has got of late \
+          beside others, and within that a place that its user keeps for an hour. While calls wait too long on average, those under a line that moves each second are refused.",
     fields: &[
         field("enabled", Is::Bool, "true", "Whether calls are refused for this."),
         field("overloaded", Is::Duration, "500ms", "A mean wait over this is overload."),

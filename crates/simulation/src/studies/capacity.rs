@@ -30,8 +30,12 @@ pub(super) fn halves(asked: &Asked<'_>) -> Result<Vec<Figure>, StudyError> {
              overload: {{ memory: {{ enabled: false }}, concurrency: {{ {concurrency} }}, shed: {{ enabled: {shed} }} }}\n"
         )
     };
-    let own =
-        Scenario::new("capacity_halves", config("algorithm: gradient", true), vec![model.clone()], who.clone());
+    let own = Scenario::new(
+        "capacity_halves",
+        config("algorithm: gradient", true),
+        vec![model.clone()],
+        who.clone(),
+    );
     let promises = Promises { targets: 1, tries: 1, ..Promises::default() };
     let run = sound(&own, asked.seed, &promises)?;
     let mut oracle = Scenario::new("oracle", config(&format!("most: {PLACES}"), false), vec![model], who);
