@@ -41,6 +41,8 @@ pub(super) fn halves(asked: &Asked<'_>) -> Result<Vec<Figure>, StudyError> {
     let mut oracle = Scenario::new("oracle", config(&format!("most: {PLACES}"), false), vec![model], who);
     oracle.reloads = vec![(step, config(&format!("most: {}", PLACES / 2), false))];
     let best = sound(&oracle, asked.seed, &promises)?;
+    let plain = Scenario { config: config("algorithm: gradient", false), ..own.clone() };
+    let unshed = sound(&plain, asked.seed, &promises)?;
     let steady: Span = (step + secs(30), end);
     let p99 = |scenario: &Scenario, run: &Run| quantile(&queued(scenario, run, steady), 0.99).as_secs_f64();
     let (own_p99, best_p99) = (p99(&own, &run), p99(&oracle, &best));
@@ -49,6 +51,12 @@ pub(super) fn halves(asked: &Asked<'_>) -> Result<Vec<Figure>, StudyError> {
         mean(
             "goodput_of_the_oracle",
             goodput(&own, &run, steady) / goodput(&oracle, &best, steady).max(1e-9),
+            "share",
+            Goal::AtLeast(0.95),
+        ),
+        mean(
+            "goodput_of_the_oracle_without_shedding",
+            goodput(&plain, &unshed, steady) / goodput(&oracle, &best, steady).max(1e-9),
             "share",
             Goal::AtLeast(0.95),
         ),
