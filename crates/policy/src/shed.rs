@@ -152,8 +152,11 @@ impl Shedder {
     fn turn(&self, total: u32, now: Moment) {
         let ends = self.ends.load(Ordering::Relaxed);
         // Of a few calls one is many percent: they are given time to become more.
-        let ends_by =
-            if total < ENOUGH { ends.saturating_add(nanos(self.settings.window) * PATIENCE) } else { ends };
+        let ends_by = if ends > 0 && total < ENOUGH {
+            ends.saturating_add(nanos(self.settings.window) * PATIENCE)
+        } else {
+            ends
+        };
         if now.as_nanos() < ends_by && total < self.settings.calls {
             return;
         }
