@@ -42,6 +42,11 @@ fn what_must_always_hold_does_4() {
 }
 
 #[test]
+fn what_goes_in_panic_may_meet_a_breaker_whose_probes_are_out() {
+    storm(&asked(865), 60).unwrap();
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run_byte_for_byte() {
     for seed in 0..8 {
         let (scenario, _) = storm_of(&asked(seed), 60);
