@@ -69,9 +69,12 @@ pub(super) fn slowdown(asked: &Asked<'_>) -> Result<Vec<Figure>, StudyError> {
         beaten.filter(|row| row.outcome != Outcome::Panicked).count()
     };
     let calls = |span| scenario.calls.iter().filter(|call| within(call.at, span)).count();
-    let (first, after) = ((secs(from), secs(from + 5)), (secs(from + 5), secs(end)));
+    let part = |span| share(backups(span), calls(span));
+    // A minute later what was slow is the usual, and its own late ones get backups again.
+    let usual = secs(from + 60).min(secs(end));
     Ok(vec![
-        worst("backups_from_5_s_on", share(backups(after), calls(after)), "of calls", Goal::AtMost(0.0)),
-        mean("backups_in_the_first_5_s", share(backups(first), calls(first)), "of calls", Goal::None),
+        worst("backups_from_5_s_on", part((secs(from + 5), usual)), "of calls", Goal::AtMost(0.0)),
+        mean("backups_in_the_first_5_s", part((secs(from), secs(from + 5))), "of calls", Goal::None),
+        mean("backups_from_a_minute_on", part((usual, secs(end))), "of calls", Goal::None),
     ])
 }
