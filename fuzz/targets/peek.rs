@@ -17,7 +17,8 @@ fuzz_target!(|input: (u8, bool, bool, &[u8])| {
     let bytes = Bytes::copy_from_slice(body);
     assert_eq!(splice(&bytes, &seen, &Rewrite::default()), bytes, "nothing to change, something changed");
 
-    let rewrite = Rewrite { model: Some("other \"model\""), add_stream_usage, drop_windlass_metadata, more: &[] };
+    let rewrite =
+        Rewrite { model: Some("other \"model\""), add_stream_usage, drop_windlass_metadata, more: &[] };
     let changed = splice(&bytes, &seen, &rewrite);
     let again = peek(dialect, &changed).expect("what was spliced can be read");
     assert_eq!(again.model, "other \"model\"");
