@@ -91,6 +91,11 @@ pub(crate) struct Planned<'a> {
 }
 
 impl Planned<'_> {
+    /// The target that is asked first, if it can be.
+    fn first(&self) -> Option<&Arc<Target>> {
+        self.plan.targets.get(self.preferred.unwrap_or(0))
+    }
+
     /// Whether an attempt is not at the route's first choice for this call.
     fn is_fallback(&self, send: policy::attempt::Send) -> bool {
         send.target != self.preferred.unwrap_or(0)

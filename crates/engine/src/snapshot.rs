@@ -157,6 +157,7 @@ impl Snapshot {
             provider: Arc::clone(provider),
             deployment: self.deployments.get(&provider.name, &id, &metrics, clock::now()),
             metrics,
+            name: Arc::from(target.to_string()),
             id,
             price: known.price,
             context_tokens: known.context_tokens,

@@ -89,7 +89,9 @@ impl Engine {
                     let Some(crowded) = crowded else { return Err(fault) };
                     waited = true;
                     let place = self.wait_for_place(planned, crowded, machine.total_by()).await;
-                    may.reserve(crowded.target, place.ok_or(fault)?);
+                    let alone = plan.targets.len() == 1;
+                    let refused = || if alone { crowded.limited(planned).unwrap_or(fault) } else { fault };
+                    may.reserve(crowded.target, place.ok_or_else(refused)?);
                     machine = self::machine(planned);
                     event = Event::Start;
                 }

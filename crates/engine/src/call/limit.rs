@@ -24,7 +24,8 @@ struct Names<'a> {
     user: Option<String>,
     key: Option<&'a str>,
     endpoint: &'static str,
-    model: &'a str,
+    /// The model that is asked first.
+    model: Option<&'a str>,
 }
 
 impl<'a> Names<'a> {
@@ -36,7 +37,7 @@ impl<'a> Names<'a> {
             user: who.user.as_deref().map(|user| [tenant.unwrap_or_default(), "/", user].concat()),
             key: who.key.as_deref(),
             endpoint: endpoint(planned.admitted.parsed.inbound.dialect),
-            model: &planned.plan.meaning,
+            model: planned.first().map(|target| &*target.name),
         }
     }
 
@@ -47,7 +48,7 @@ impl<'a> Names<'a> {
             Tier::User => self.user.as_deref(),
             Tier::Key => self.key,
             Tier::Endpoint => Some(self.endpoint),
-            Tier::Model => Some(self.model),
+            Tier::Model => self.model,
         }
     }
 }

@@ -10,7 +10,8 @@ use policy::health::{Guards, Health, Hedging};
 use policy::latency::Adaptive;
 use policy::retry::{Budgets, Pressure};
 use telemetry::Metrics;
-use types::{Moment, Money};
+use types::{Code, Fault, Kind, Moment, Money, Retry};
+use upstream::clock;
 
 use crate::call::{Plan, Planned};
 use crate::health::{Full, Place};
@@ -40,6 +41,17 @@ pub(super) struct Crowded {
     pub(super) full: Full,
 }
 
+impl Crowded {
+    /// The provider's own refusal, told before it is made; `None`: it is we who have no place.
+    pub(super) fn limited(&self, planned: &Planned<'_>) -> Option<Fault> {
+        let target = planned.plan.targets.get(self.target).filter(|_| self.full.told)?;
+        let message = "the provider's own limit is used up, and it has said when to come back";
+        let fault = Fault::new(Kind::RateLimit, Code::RateLimited, message);
+        let wait = self.full.until.since(clock::now());
+        Some(fault.with_provider(&*target.provider.name).with_retry(Retry::After(wait)))
+    }
+}
+
 /// What an attempt holds while it runs.
 #[derive(Debug, Default)]
 pub(super) struct Granted {
@@ -65,7 +77,10 @@ pub(super) fn permissions<'a>(
         plan.hedger.call(now, cost);
         // Whole answers have no first token to wait for.
         let streamed = planned.admitted.parsed.peek.stream;
-        guards.hedging = streamed.then_some(Hedging { hedger: &plan.hedger, cost, load: 0.0 });
+        let load = planned.first().map_or(0.0, |target| target.deployment.room.limiter().utilisation());
+        #[expect(clippy::cast_possible_truncation, reason = "a share of a limit")]
+        let load = load as f32;
+        guards.hedging = streamed.then_some(Hedging { hedger: &plan.hedger, cost, load });
     }
     permissions
 }
@@ -99,8 +114,7 @@ const fn full(until: Moment) -> Refused {
 /// What one attempt of the call will likely cost; nothing where the price is unknown.
 fn expected_cost(planned: &Planned<'_>) -> Money {
     let usage = types::Usage::plain(planned.expected.0, planned.expected.1);
-    let target = planned.plan.targets.get(planned.preferred.unwrap_or(0));
-    target.and_then(|target| target.cost(&usage)).unwrap_or(Money::ZERO)
+    planned.first().and_then(|target| target.cost(&usage)).unwrap_or(Money::ZERO)
 }
 
 impl<'a, F: Fn(usize) -> Option<&'a Health>> Permissions<'a, F> {

@@ -63,6 +63,8 @@ pub struct Plan {
 pub struct Target {
     /// The provider.
     pub provider: Arc<Provider>,
+    /// `provider/model`, by the caller's name of the model: how limits name it.
+    pub name: Arc<str>,
     /// The provider's name of the model.
     pub id: Arc<str>,
     /// The price; `None`: unknown.

@@ -113,6 +113,18 @@ async fn who_may_wait_waits_for_the_limit_by_priority() {
 }
 
 #[tokio::test]
+async fn a_models_limit_counts_also_what_comes_through_a_route() {
+    let vendor = Vendor::start(fine(5, 2)).await.unwrap();
+    let more = "routes: { r: { models: [one/m] } }\n\
+                limits: { models: { one/m: { requests_per_hour: 2 } }, on_exceeded: deny }";
+    let house = House::with(&openai("one", &vendor), more).await;
+    whole(house.engine().call(chat("r", false)).await.unwrap());
+    whole(house.engine().call(chat("one/m", false)).await.unwrap());
+    limited(&house.engine().call(chat("r", false)).await.unwrap_err());
+    whole(house.engine().call(chat("one/other", false)).await.unwrap());
+}
+
+#[tokio::test]
 async fn who_would_wait_in_vain_is_told_at_once() {
     let vendor = Vendor::start(fine(5, 2)).await.unwrap();
     let more =

@@ -124,7 +124,10 @@ async fn a_provider_that_says_when_to_come_back_is_left_alone_until_then() {
     let house = House::with(&openai("one", &vendor), more).await;
     let refusal = house.engine().call(chat("one/m", false)).await.unwrap_err();
     assert_eq!(refusal.fault.kind, Kind::RateLimit);
-    let wait = overloaded(&house.engine().call(chat("one/m", false)).await.unwrap_err());
+    // What it would say again is said for it.
+    let refusal = house.engine().call(chat("one/m", false)).await.unwrap_err();
+    assert_eq!((refusal.fault.code, refusal.attempts), (Code::RateLimited, 0));
+    let Retry::After(wait) = refusal.fault.retry else { panic!("{:?}", refusal.fault) };
     assert!(wait > Duration::from_secs(25) && wait <= Duration::from_secs(30), "{wait:?}");
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
