@@ -133,20 +133,22 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Permissions<'a, F> {
         self.reserved = Some((target, place));
     }
 
-    /// A place at the target's deployment and in its provider's compartment.
-    fn place(&mut self, index: usize, now: Moment) -> Result<(Option<Place>, Option<Pass>), Refused> {
-        let Some(target) = self.plan.targets.get(index) else { return Ok((None, None)) };
+    /// Takes a place at the target's deployment and in its provider's compartment.
+    fn place(&mut self, index: usize, now: Moment) -> Result<(), Refused> {
+        let Some(target) = self.plan.targets.get(index) else { return Ok(()) };
         let name = &target.provider.name;
         let pass = self.overload.enter(Bulkhead::Provider, name, now).map_err(|_| full(now + MEANWHILE))?;
-        if let Some((_, place)) = self.reserved.take_if(|(at, _)| *at == index) {
-            return Ok((Some(place), pass));
-        }
-        let deployment = &target.deployment;
-        let place = deployment.room.enter(self.tokens, deployment.obey, now).map_err(|refused| {
-            self.crowded.get_or_insert(Crowded { target: index, full: refused });
-            full(refused.until)
-        })?;
-        Ok((Some(place), pass))
+        let place = if let Some((_, place)) = self.reserved.take_if(|(at, _)| *at == index) {
+            place
+        } else {
+            let deployment = &target.deployment;
+            deployment.room.enter(self.tokens, deployment.obey, now).map_err(|refused| {
+                self.crowded.get_or_insert(Crowded { target: index, full: refused });
+                full(refused.until)
+            })?
+        };
+        (self.granted.place, self.granted.pass) = (Some(place), pass);
+        Ok(())
     }
 
     /// What the loser of two attempts cost, where backups may be sent.
@@ -176,20 +178,27 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Allowances for Permissions<'a, F> {
     }
 
     fn admit(&mut self, target: usize, now: Moment, random: u64) -> Result<(), Refused> {
-        // The place first: a breaker's permit must not be taken for a call that is not sent.
-        let (place, pass) = self.place(target, now)?;
+        // The breaker first: nobody waits for a place where nothing may be sent, and what is not sent does not
+        // count against the provider's own limit. A permit that is given back says nothing.
         self.guards.admit(target, now, random)?;
-        self.granted = Granted { permit: None, place, pass };
         self.hold(target, now);
-        Ok(())
+        let placed = self.place(target, now);
+        if placed.is_err() {
+            self.granted = Granted::default();
+        }
+        placed
     }
 
     fn panic(&mut self, target: usize, now: Moment) -> bool {
-        let panic = self.guards.panic(target, now);
-        if panic {
-            self.hold(target, now);
+        if !self.guards.panic(target, now) {
+            return false;
         }
-        panic
+        self.hold(target, now);
+        let placed = self.place(target, now).is_ok();
+        if !placed {
+            self.granted = Granted::default();
+        }
+        placed
     }
 
     fn pressure(&self, target: usize, now: Moment) -> Pressure {

@@ -236,3 +236,29 @@ async fn a_provider_that_takes_no_more_is_no_overload_of_ours() {
     let overview = house.engine().overview();
     assert_eq!((overview.shed, overview.lowest), (0, Priority::Low));
 }
+
+#[tokio::test]
+async fn what_a_breaker_holds_back_does_not_count_against_the_providers_limit() {
+    let asked = AtomicUsize::new(0);
+    let vendor = Vendor::start(Script::by(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => {
+            fine().header("x-ratelimit-remaining-requests", "20").header("x-ratelimit-reset-requests", "50s")
+        }
+        _ => Answer::json(500, gpt::error("boom", "server_error", None)),
+    }))
+    .await
+    .unwrap();
+    let more = "defaults: { retry: { attempts: 1 }, breaker: { open: 1m } }\n\
+                overload: { concurrency: { wait: 0s } }";
+    let house = House::with(&openai("one", &vendor), more).await;
+    whole(house.engine().call(chat("one/m", false)).await.unwrap());
+    let mut refused = 0;
+    while refused < 30 {
+        let refusal = house.engine().call(chat("one/m", false)).await.unwrap_err();
+        if refusal.attempts == 0 {
+            refused += 1;
+            // Had they counted, the provider's twenty would be used up by now.
+            assert_eq!(refusal.fault.kind, Kind::Throttling, "{}", refusal.fault.message);
+        }
+    }
+}
