@@ -94,6 +94,11 @@ impl Deployments {
         }
     }
 
+    /// Calls that wait for a place at any of them.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.all().iter().map(|deployment| deployment.room.waiting() as u64).sum()
+    }
+
     /// All that are remembered.
     pub(crate) fn all(&self) -> Vec<Arc<Deployment>> {
         self.known().values().flat_map(BTreeMap::values).map(Arc::clone).collect()

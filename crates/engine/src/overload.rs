@@ -177,6 +177,18 @@ impl Overload {
         self.guard.as_ref().map_or(Zone::Ample, Guard::zone)
     }
 
+    /// What the metrics show, where so many calls wait for a place.
+    pub(crate) fn figures(&self, waiting: u64) -> telemetry::metrics::Overload {
+        telemetry::metrics::Overload {
+            level: self.level().as_str(),
+            load: self.load.as_ref().map(|(_, monitor)| monitor.level().as_str()),
+            memory_percent: self.guard.as_ref().map(Guard::percent),
+            ceiling: self.ceiling.load(Ordering::Relaxed),
+            waiting,
+            shed: self.shedder.as_ref().map_or(0, Shedder::shed),
+        }
+    }
+
     /// Where everything stands, for people.
     pub(crate) fn overview(&self) -> Overview {
         Overview {

@@ -29,7 +29,6 @@ use crate::engine;
 use crate::estimates::Estimates;
 use crate::gauges::{self, Gauges};
 use crate::limits::Keeper;
-use crate::overload::Overview;
 use crate::pulse::Pulse;
 use crate::runs::Runs;
 use crate::snapshot::Snapshot;
@@ -200,7 +199,7 @@ impl Engine {
                 read = now;
                 overload.read(&load.read(&self.0.pulse, self.calls_in_flight(), memory, now), now);
             }
-            self.metrics().set_overload(&overloaded(&self.overview()));
+            self.metrics().set_overload(&overload.figures(snapshot.deployments().waiting()));
             let stats = self.0.spool.stats();
             self.metrics().set_spool(stats.bytes, stats.waiting);
             self.0.spool_full.store(self.0.spool.room() != Room::Disk, Ordering::Relaxed);
@@ -222,18 +221,6 @@ fn limits(config: &Config) -> Result<Shared, StartError> {
     };
     let local = policy::limit::Limits::new(NAMES, crate::ids::seed());
     Ok(Shared::new(redis, local, config.limits.replicas))
-}
-
-/// What is shown of overload control.
-fn overloaded(overview: &Overview) -> telemetry::metrics::Overload {
-    telemetry::metrics::Overload {
-        level: overview.level,
-        load: overview.load,
-        memory_percent: overview.memory.map(|(_, percent)| percent),
-        ceiling: overview.ceiling,
-        waiting: overview.places.iter().map(|places| places.waiting as u64).sum(),
-        shed: overview.shed,
-    }
 }
 
 impl Started {

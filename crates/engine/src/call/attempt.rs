@@ -106,7 +106,7 @@ impl Engine {
         Crowded { target, full }: Crowded,
         total_by: Moment,
     ) -> Option<Place> {
-        let settings = self.config().overload.concurrency;
+        let settings = planned.admitted.snapshot.config().overload.concurrency;
         let deployment = &planned.plan.targets.get(target)?.deployment;
         let tokens = planned.expected.0 + planned.expected.1;
         let began = clock::now();
