@@ -1,4 +1,4 @@
-//! What staying up costs a call that meets no trouble: limits, shedding, places, breaker, balance, budgets and
+//! What staying up costs a call that meets no trouble (one that finds a place asks no shedder): limits, places, breaker, balance, budgets and
 //! the attempt machine, as the call path asks them. Time, instructions and allocations: `guards.json`.
 
 use std::hint::black_box;
@@ -13,7 +13,6 @@ use policy::concurrency::Limiter;
 use policy::health::{Guards, Health};
 use policy::limit::{Limits, Rule, Rules, Signal, Take, Tier, Unit};
 use policy::retry::{Budget, Budgets, Policy, Share};
-use policy::shed::Shedder;
 use policy::{Timeouts, memory};
 use types::{Moment, Priority};
 
@@ -49,7 +48,6 @@ pub(crate) struct Round {
 struct House {
     limits: Limits,
     rules: Vec<Rules>,
-    shedder: Shedder,
     memory: memory::Guard,
     balance: Balance,
     route: Arc<Route>,
@@ -74,7 +72,6 @@ impl House {
         Ok(Self {
             limits: Limits::new(10_000, 7),
             rules: rules?,
-            shedder: Shedder::new(policy::shed::Settings::default()),
             memory: memory::Guard::new(memory::Settings::default()),
             balance: Balance::new(Kind::PowerOfTwo),
             route: Arc::new(Route::plain(TARGETS, Policy::default())),
@@ -93,7 +90,6 @@ impl House {
         let now = Moment::from_nanos(black_box(number) * 1_000_000);
         let later = now + Duration::from_millis(50);
         self.memory.admit(Priority::Normal)?;
-        self.shedder.admit(Priority::Normal, number, now)?;
         let take = Take::new(700, Priority::Normal, now);
         let take = self.rules.iter().zip(NAMES).fold(take, |take, (rules, name)| take.with(rules, name));
         let Ok(reservation) = self.limits.take(&take) else {
@@ -113,7 +109,6 @@ impl House {
         let at = send.target;
         let mut place = self.limiters[at].acquire(700, now)?;
         let outstanding = self.endpoints[at].send(700);
-        self.shedder.waited(Duration::ZERO);
         let permit = guards.permit().context("a breaker gave no permit")?;
         let took = Duration::from_millis(20 + number % 20);
         place.first_token(took);

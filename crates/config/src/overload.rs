@@ -11,7 +11,7 @@ pub struct Overload {
     pub max_calls: u32,
     /// How many run at once on each model of each provider, and how long one waits for a place.
     pub concurrency: Concurrency,
-    /// Refusing the least important calls when all wait too long; `None`: never.
+    /// Refusing the least important of the calls that wait too long for a place; `None`: never.
     pub shed: Option<shed::Settings>,
     /// Fewer calls, and then none of low priority, when memory is nearly used up; `None`: no guard.
     pub memory: Option<Memory>,

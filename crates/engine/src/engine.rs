@@ -103,7 +103,8 @@ impl Engine {
         let snapshot = self.snapshot();
         let mut places: Vec<Places> = snapshot.deployments().all().iter().map(|at| at.places()).collect();
         places.sort_by(|one, two| (&one.provider, &one.model).cmp(&(&two.provider, &two.model)));
-        Overview { places, limited: self.0.limits.waiting(), ..snapshot.overload().overview() }
+        let shed = places.iter().map(|at| at.shed).sum();
+        Overview { places, shed, limited: self.0.limits.waiting(), ..snapshot.overload().overview() }
     }
 
     /// The names that `who` may give as a model.

@@ -14,6 +14,7 @@ use config::overload::Concurrency;
 use config::route::Breaker;
 use policy::breaker::Judge;
 use policy::retry::{Budget, Share};
+use policy::shed;
 use types::Moment;
 
 pub(crate) use deployment::Deployment;
@@ -33,15 +34,23 @@ type Known = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<Deployment>>>;
 pub(crate) struct Deployments {
     breaker: Breaker,
     concurrency: Concurrency,
+    shed: Option<shed::Settings>,
     judge: Arc<Judge>,
     known: Mutex<Known>,
 }
 
 impl Deployments {
     /// Those of `before`, if the settings are still the same; else none.
-    pub(crate) fn new(breaker: Breaker, concurrency: Concurrency, before: Option<&Arc<Self>>) -> Arc<Self> {
+    pub(crate) fn new(
+        breaker: Breaker,
+        overload: &config::Overload,
+        before: Option<&Arc<Self>>,
+    ) -> Arc<Self> {
+        let (concurrency, shed) = (overload.concurrency, overload.shed);
         match before {
-            Some(before) if (before.breaker, before.concurrency) == (breaker, concurrency) => {
+            Some(before)
+                if (before.breaker, before.concurrency, before.shed) == (breaker, concurrency, shed) =>
+            {
                 Arc::clone(before)
             }
             _ => {
@@ -51,7 +60,7 @@ impl Deployments {
                     settings.least_calls = NEVER;
                 }
                 let judge = Arc::new(Judge::new(settings));
-                Arc::new(Self { breaker, concurrency, judge, known: Mutex::default() })
+                Arc::new(Self { breaker, concurrency, shed, judge, known: Mutex::default() })
             }
         }
     }
@@ -68,7 +77,7 @@ impl Deployments {
         if let Some(found) = known.get(provider).and_then(|models| models.get(model)) {
             return Arc::clone(found);
         }
-        let settings = (self.breaker, self.concurrency);
+        let settings = (self.breaker, self.concurrency, self.shed);
         let made = Deployment::new((provider, model), &self.judge, settings, (metrics, now));
         let made = Arc::new(made);
         if count(&known) >= MOST {
@@ -94,9 +103,10 @@ impl Deployments {
         }
     }
 
-    /// Calls that wait for a place at any of them.
-    pub(crate) fn waiting(&self) -> u64 {
-        self.all().iter().map(|deployment| deployment.room.waiting() as u64).sum()
+    /// Calls that wait for a place at any of them, and that were shed so far.
+    pub(crate) fn lines(&self) -> (u64, u64) {
+        let both = self.all().into_iter().map(|at| (at.room.waiting() as u64, at.room.shed()));
+        both.fold((0, 0), |(waiting, shed), (one, other)| (waiting + one, shed + other))
     }
 
     /// All that are remembered.

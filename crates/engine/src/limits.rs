@@ -95,19 +95,19 @@ impl Keeper {
         place: Place,
         queue: policy::limit::QueueSettings,
     ) -> Result<Grant, InVain> {
-        let Some(name) = ask.name(denial.tier) else { return Err(InVain) };
+        let Some(name) = ask.name(denial.tier) else { return Err(InVain::Late) };
         let key = ids::hash(denial.tier.as_str().bytes().chain(*b"/").chain(name.bytes()));
         let line = {
             let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
             lines.retain(|_, line| Arc::strong_count(line) > 1 || line.waiting() > 0);
             if lines.values().map(|line| line.waiting()).sum::<usize>() >= queue.capacity {
-                return Err(InVain);
+                return Err(InVain::Late);
             }
-            let new = || Arc::new(Line::new(Limited(self.limits.clone()), queue));
+            let new = || Arc::new(Line::new(Limited(self.limits.clone()), queue, None));
             Arc::clone(lines.entry(key).or_insert_with(new))
         };
-        let mut carried = line.wait(Arc::new(ask), place).await?;
-        carried.0.take().ok_or(InVain)
+        let mut carried = line.wait(Arc::new(ask), place, None).await?;
+        carried.0.take().ok_or(InVain::Late)
     }
 
     /// Calls that wait for a limit.

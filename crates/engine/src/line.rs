@@ -1,7 +1,7 @@
 //! A waiting line in front of something that is crowded: a deployment's places, a limit's tokens.
 //!
 //! Who waits is served by priority, fairly between tenants, and no longer than its deadline: all of that is
-//! `policy`'s queue. While somebody waits one task drives the line: it asks the gate for whoever is next, and
+//! `policy`'s queue; who goes where too many wait is its shedder's. While somebody waits one task drives the line: it asks the gate for whoever is next, and
 //! sleeps until the gate says that it is worth asking again. Without a crowd there is no task, and nobody
 //! who comes passes by those who wait.
 
@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use policy::limit::{Place, Queue, QueueSettings, Ticket};
+use policy::shed::{Shed, Shedder};
 use tokio::sync::{Notify, oneshot};
+use types::Moment;
 use upstream::clock;
 
 /// What a line stands before.
@@ -24,9 +26,23 @@ pub(crate) trait Gate: Send + Sync + 'static {
     fn take(&self, ask: &Self::Ask) -> impl Future<Output = Result<Self::Grant, Option<Duration>>> + Send;
 }
 
-/// It was not to be had in time, or too many wait already.
+/// Waited, or did not even wait, in vain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct InVain;
+pub(crate) enum InVain {
+    /// It was not to be had in time, or too many wait already.
+    Late,
+    /// Too many wait, and this one ranks lowest.
+    Shed(Shed),
+}
+
+/// Who wants to be in a line that sheds: what its rank is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// A hash of its tenant.
+    pub(crate) tenant: Option<u64>,
+    /// A hash of its user, and of the hour.
+    pub(crate) user: Option<u64>,
+}
 
 /// The line before `gate`.
 #[derive(Debug)]
@@ -42,13 +58,16 @@ pub(crate) struct Line<G: Gate> {
 #[derive(Debug)]
 struct State<G: Gate> {
     queue: Queue<Waiter<G>>,
+    /// Who goes where too many wait; `None`: nobody.
+    shedder: Option<Shedder>,
     /// Whether a task drives the line.
     driven: bool,
 }
 
 struct Waiter<G: Gate> {
     ask: G::Ask,
-    grant: oneshot::Sender<G::Grant>,
+    tenant: Option<u64>,
+    grant: oneshot::Sender<Result<G::Grant, Shed>>,
 }
 
 impl<G: Gate> std::fmt::Debug for Waiter<G> {
@@ -58,8 +77,8 @@ impl<G: Gate> std::fmt::Debug for Waiter<G> {
 }
 
 impl<G: Gate> Line<G> {
-    pub(crate) fn new(gate: G, settings: QueueSettings) -> Self {
-        let state = State { queue: Queue::new(settings), driven: false };
+    pub(crate) fn new(gate: G, settings: QueueSettings, shedder: Option<Shedder>) -> Self {
+        let state = State { queue: Queue::new(settings), shedder, driven: false };
         Self { gate, state: Mutex::new(state), waiting: AtomicUsize::new(0), stir: Notify::new() }
     }
 
@@ -72,6 +91,11 @@ impl<G: Gate> Line<G> {
         self.waiting.load(Ordering::Acquire)
     }
 
+    /// Calls shed so far.
+    pub(crate) fn shed(&self) -> u64 {
+        self.lock().shedder.as_ref().map_or(0, Shedder::shed)
+    }
+
     /// Something was given back.
     pub(crate) fn stir(&self) {
         if self.waiting() > 0 {
@@ -79,15 +103,31 @@ impl<G: Gate> Line<G> {
         }
     }
 
-    /// Waits for it. Dropping the future leaves the line.
-    pub(crate) async fn wait(self: &Arc<Self>, ask: G::Ask, place: Place) -> Result<G::Grant, InVain> {
+    /// Waits for it. Without a `standing` it is not shed, and sheds nobody. Dropping the future leaves the line.
+    pub(crate) async fn wait(
+        self: &Arc<Self>,
+        ask: G::Ask,
+        mut place: Place,
+        standing: Option<Standing>,
+    ) -> Result<G::Grant, InVain> {
         let (grant, granted) = oneshot::channel();
         let ticket = {
-            let mut state = self.lock();
+            let now = clock::now();
+            let mut guard = self.lock();
+            let state = &mut *guard;
+            if let (Some(shedder), Some(Standing { tenant, user })) = (&mut state.shedder, standing) {
+                place.rank = shedder.rank(place.priority, tenant, user, now);
+            }
+            let tenant = standing.and_then(|standing| standing.tenant);
             // Whoever is pushed out for somebody more important learns it by its sender being gone.
-            let pushed = state.queue.push(Waiter { ask, grant }, place, clock::now());
-            let (ticket, _pushed_out) = pushed.map_err(|_| InVain)?;
-            self.count(&state);
+            let pushed = state.queue.push(Waiter { ask, tenant, grant }, place, now);
+            let (ticket, _pushed_out) = pushed.map_err(|_| InVain::Late)?;
+            if let (Some(shedder), Some(_)) = (&mut state.shedder, standing)
+                && let Some((out, shed)) = shedder.came(&mut state.queue, now)
+            {
+                let _ = out.grant.send(Err(shed));
+            }
+            self.count(state, now);
             if !std::mem::replace(&mut state.driven, true) {
                 tokio::spawn(Arc::clone(self).drive());
             }
@@ -95,16 +135,20 @@ impl<G: Gate> Line<G> {
         };
         self.stir.notify_one();
         let _leave = Leave { line: self, ticket };
-        granted.await.map_err(|_| InVain)
+        match granted.await {
+            Ok(granted) => granted.map_err(InVain::Shed),
+            Err(_) => Err(InVain::Late),
+        }
     }
 
     async fn drive(self: Arc<Self>) {
         loop {
             let now = clock::now();
             let (ticket, ask, deadline) = {
-                let mut state = self.lock();
+                let mut guard = self.lock();
+                let state = &mut *guard;
                 while state.queue.expire(now).is_some() {}
-                self.count(&state);
+                self.count(state, now);
                 let Some((ticket, waiter)) = state.queue.peek(now) else {
                     state.driven = false;
                     return;
@@ -113,10 +157,9 @@ impl<G: Gate> Line<G> {
             };
             match self.gate.take(&ask).await {
                 Ok(grant) => {
-                    let served = self.lock().queue.serve(ticket);
                     // Gone meanwhile: what was taken is given back by being dropped.
-                    if let Some(waiter) = served {
-                        let _ = waiter.grant.send(grant);
+                    if let Some(waiter) = self.served(ticket) {
+                        let _ = waiter.grant.send(Ok(grant));
                     }
                 }
                 Err(again) => {
@@ -133,8 +176,23 @@ impl<G: Gate> Line<G> {
         }
     }
 
-    fn count(&self, state: &State<G>) {
-        self.waiting.store(state.queue.len(), Ordering::Release);
+    /// Takes out one that is served; `None` if it is gone.
+    fn served(&self, ticket: Ticket) -> Option<Waiter<G>> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let waiter = state.queue.serve(ticket)?;
+        if let Some(shedder) = &mut state.shedder {
+            shedder.served(waiter.tenant, state.queue.len(), clock::now());
+        }
+        Some(waiter)
+    }
+
+    fn count(&self, state: &mut State<G>, now: Moment) {
+        let waiting = state.queue.len();
+        if let Some(shedder) = &mut state.shedder {
+            shedder.left(waiting, now);
+        }
+        self.waiting.store(waiting, Ordering::Release);
     }
 
     fn lock(&self) -> MutexGuard<'_, State<G>> {
@@ -152,7 +210,7 @@ impl<G: Gate> Drop for Leave<'_, G> {
     fn drop(&mut self) {
         let mut state = self.line.lock();
         drop(state.queue.remove(self.ticket));
-        self.line.count(&state);
+        self.line.count(&mut state, clock::now());
         drop(state);
         self.line.stir.notify_one();
     }

@@ -1,5 +1,5 @@
-//! What this process can take: how many calls run, how full its memory is, how loaded it is, and whom it
-//! refuses first. The machines are `policy`'s; the readings come from [`Gauges`](crate::gauges).
+//! What this process can take: how many calls run, how full its memory is, how loaded it is. What one deployment can
+//! take, and who waits and goes there, is its `Room`'s. The machines are `policy`'s; the readings come from [`Gauges`](crate::gauges).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,7 +9,6 @@ use config::overload::Load;
 use policy::bulkhead::{Ask, Bulkheads, Kind as Bulkhead, Pass, Row};
 use policy::load::{Allowance, Monitor, Reading};
 use policy::memory::{Guard, Zone};
-use policy::shed::Shedder;
 use policy::{degrade, load};
 use types::{Blame, Code, Fault, Kind, Moment, Priority, Retry};
 
@@ -24,7 +23,6 @@ const COME_BACK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Overload {
     settings: config::Overload,
-    shedder: Option<Shedder>,
     guard: Option<Guard>,
     load: Option<(Load, Monitor)>,
     bulkheads: Option<Bulkheads>,
@@ -44,7 +42,6 @@ impl Overload {
         }
         let parted = settings.bulkheads != config::overload::Bulkheads::default();
         let made = Self {
-            shedder: settings.shed.map(Shedder::new),
             guard: settings.memory.map(|memory| Guard::new(memory.settings)),
             load: settings.load.map(|load| (load, Monitor::new(load.settings))),
             bulkheads: parted.then(|| Bulkheads::new(COMPARTMENTS, ids::seed())),
@@ -56,15 +53,8 @@ impl Overload {
         Arc::new(made)
     }
 
-    /// Whether another call of `tenant` is taken, beside `running` (itself included). `place` is its user's, see
-    /// [`Shedder::admit`].
-    pub(crate) fn admit(
-        &self,
-        priority: Priority,
-        (tenant, place): (Option<&str>, u64),
-        running: usize,
-        now: Moment,
-    ) -> Result<(), Fault> {
+    /// Whether another call is taken, beside `running` (itself included).
+    pub(crate) fn admit(&self, priority: Priority, running: usize) -> Result<(), Fault> {
         if running > usize::try_from(self.ceiling.load(Ordering::Relaxed)).unwrap_or(usize::MAX) {
             let message = "as many calls run in this process as it can take";
             return Err(full(message, COME_BACK).with_hint("see overload.max_calls"));
@@ -72,26 +62,7 @@ impl Overload {
         if let Some(guard) = &self.guard {
             guard.admit(priority).map_err(|refused| full(&refused.to_string(), refused.retry_after))?;
         }
-        if let Some(shedder) = &self.shedder {
-            let admitted = match tenant {
-                Some(tenant) => shedder.admit_fairly(priority, ids::hash(tenant.bytes()), place, now),
-                None => shedder.admit(priority, place, now),
-            };
-            admitted.map_err(|shed| {
-                full(&shed.to_string(), shed.retry_after)
-                    .with_hint("calls wait too long for a place; see overload.shed")
-            })?;
-        }
         Ok(())
-    }
-
-    /// A call waited so long for a place, and got it or not.
-    pub(crate) fn waited(&self, wait: Duration, in_vain: bool) {
-        let Some(shedder) = &self.shedder else { return };
-        shedder.waited(wait);
-        if in_vain {
-            shedder.refused();
-        }
     }
 
     /// A place in the compartment called `name`, if there are compartments of its kind.
@@ -177,15 +148,15 @@ impl Overload {
         self.guard.as_ref().map_or(Zone::Ample, Guard::zone)
     }
 
-    /// What the metrics show, where so many calls wait for a place.
-    pub(crate) fn figures(&self, waiting: u64) -> telemetry::metrics::Overload {
+    /// What the metrics show, where so many calls wait for a place, and so many were shed.
+    pub(crate) fn figures(&self, (waiting, shed): (u64, u64)) -> telemetry::metrics::Overload {
         telemetry::metrics::Overload {
             level: self.level().as_str(),
             load: self.load.as_ref().map(|(_, monitor)| monitor.level().as_str()),
             memory_percent: self.guard.as_ref().map(Guard::percent),
             ceiling: self.ceiling.load(Ordering::Relaxed),
             waiting,
-            shed: self.shedder.as_ref().map_or(0, Shedder::shed),
+            shed,
         }
     }
 
@@ -196,8 +167,7 @@ impl Overload {
             load: self.load.as_ref().map(|(_, monitor)| monitor.level().as_str()),
             memory: self.guard.as_ref().map(|guard| (guard.zone().as_str(), guard.percent())),
             ceiling: self.ceiling.load(Ordering::Relaxed),
-            lowest: self.shedder.as_ref().map_or(Priority::Low, Shedder::lowest),
-            shed: self.shedder.as_ref().map_or(0, Shedder::shed),
+            shed: 0,
             bulkheads: self.bulkheads.as_ref().map(Bulkheads::rows).unwrap_or_default(),
             places: Vec::new(),
             limited: 0,
@@ -216,8 +186,6 @@ pub struct Overview {
     pub memory: Option<(&'static str, u32)>,
     /// Calls that may run at once now.
     pub ceiling: u32,
-    /// The lowest priority of which any call is taken.
-    pub lowest: Priority,
     /// Calls shed so far.
     pub shed: u64,
     /// The compartments, the fullest first.
@@ -243,8 +211,11 @@ pub struct Places {
     pub waiting: usize,
     /// Calls that found no place at once, so far.
     pub refused: u32,
+    /// Those of them that were shed, because too many waited.
+    pub shed: u64,
 }
 
-fn full(message: &str, wait: Duration) -> Fault {
+/// More is asked than there is room for: come back after `wait`.
+pub(crate) fn full(message: &str, wait: Duration) -> Fault {
     Fault::new(Kind::ResourceExhausted, Code::Overloaded, message).with_retry(Retry::After(wait))
 }

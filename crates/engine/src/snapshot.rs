@@ -72,7 +72,7 @@ impl Snapshot {
         let keys = keys.collect();
         let deployments = Deployments::new(
             config.defaults.breaker,
-            config.overload.concurrency,
+            &config.overload,
             before.map(|before| &before.deployments),
         );
         let overload = Overload::new(&config.overload, before.map(|before| &before.overload));

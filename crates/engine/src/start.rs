@@ -199,7 +199,7 @@ impl Engine {
                 read = now;
                 overload.read(&load.read(&self.0.pulse, self.calls_in_flight(), memory, now), now);
             }
-            self.metrics().set_overload(&overload.figures(snapshot.deployments().waiting()));
+            self.metrics().set_overload(&overload.figures(snapshot.deployments().lines()));
             let stats = self.0.spool.stats();
             self.metrics().set_spool(stats.bytes, stats.waiting);
             self.0.spool_full.store(self.0.spool.room() != Room::Disk, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 //!
 //! Three tests can open it, each for what the others miss. A *streak* of failures that is too long for how the
 //! deployment usually does (3 to 20): total outage, also in little traffic. A *drift*: a cumulative sum that
-//! sees a brown-out after a few dozen calls, whatever the traffic was before. A *rate* over the last ten
+//! sees a brown-out after a few dozen calls, the sooner the better it was before ([`drift`]). A *rate* over the last ten
 //! seconds that is proven above the threshold (a Beta lower bound, [`bound`]); slow calls have one too. How it
 //! comes back is told in [`recovery`].
 //!
@@ -11,6 +11,7 @@
 
 mod bound;
 mod change;
+mod drift;
 mod permit;
 mod recovery;
 mod ring;
@@ -22,6 +23,7 @@ use std::sync::{Arc, PoisonError};
 use types::Moment;
 
 pub use change::{Change, State, Why};
+use drift::Drift;
 pub use permit::Permit;
 use recovery::{Answer, Phase, Recovery, ramped};
 use ring::Ring;
@@ -51,10 +53,8 @@ pub struct Breaker {
     ring: Ring,
     /// Failures since the last success, in halves.
     streak: AtomicU32,
-    /// The usual share of failures, as the bits of an `f32`. Writes may overtake each other: it is a mean.
-    usual: AtomicU32,
-    /// The cumulative sum, as the bits of an `f32`.
-    drift: AtomicU32,
+    /// What is usual, and how far it is from that.
+    drift: Drift,
     /// Calls settled since it closed, up to `least_calls`.
     seen: AtomicU32,
     recovery: Mutex<Recovery>,
@@ -69,8 +69,7 @@ impl Breaker {
             generation: AtomicU32::new(0),
             ring: Ring::new(),
             streak: AtomicU32::new(0),
-            usual: AtomicU32::new(settings::FIRST_USUAL.to_bits()),
-            drift: AtomicU32::new(0),
+            drift: Drift::new(),
             seen: AtomicU32::new(0),
             recovery: Mutex::new(Recovery::new()),
         }
@@ -122,9 +121,9 @@ impl Breaker {
         Some(self.open(&mut recovery, (State::Closed, Why::Foreseen(sign)), now, random))
     }
 
-    /// The usual share of failures, 0 to 1: a mean over some hundred calls, outages left out.
+    /// The usual share of failures, 0 to 1: a mean over a thousand calls, outages left out.
     pub fn usual(&self) -> f32 {
-        f32::from_bits(self.usual.load(Ordering::Relaxed))
+        self.drift.usual()
     }
 
     /// The share of failures among the calls of the last ten seconds, overloads half.
@@ -199,16 +198,11 @@ impl Breaker {
     }
 
     fn went_well(&self) {
-        let halves = match self.streak.load(Ordering::Relaxed) {
-            0 => 0,
-            _ => self.streak.swap(0, Ordering::Relaxed),
-        };
-        // The failures of a streak count as usual ones only when it has ended without an outage.
-        let usual = settings::learn(self.usual(), halves);
-        self.usual.store(usual.to_bits(), Ordering::Relaxed);
-        if self.drift.load(Ordering::Relaxed) != 0 {
-            self.add_drift(self.judge.drift_down);
+        // Read first: a store on every call would be a write that all cores wait for.
+        if self.streak.load(Ordering::Relaxed) > 0 {
+            self.streak.store(0, Ordering::Relaxed);
         }
+        self.drift.well(self.judge.marks);
     }
 
     fn failed(&self, sample: Sample, seen: u32, now: Moment) -> Option<Why> {
@@ -217,11 +211,7 @@ impl Breaker {
         if streak >= 2 * self.streak_limit() {
             return Some(Why::Streak { failures: streak / 2 });
         }
-        let drift = match sample {
-            Sample::Overloaded => f32::midpoint(self.judge.drift_up, self.judge.drift_down),
-            Sample::Failed | Sample::Good | Sample::Slow => self.judge.drift_up,
-        };
-        if self.add_drift(drift) > settings::DRIFT_LIMIT && seen >= self.judge.settings.least_calls {
+        if self.drift.failed(self.judge.marks, sample) && seen >= self.judge.settings.least_calls {
             return Some(Why::Drift);
         }
         let sums = self.ring.sums(now);
@@ -237,18 +227,14 @@ impl Breaker {
             .then(|| Why::Slow { slow: short(sums.slow), calls: short(sums.calls) })
     }
 
-    fn add_drift(&self, step: f32) -> f32 {
-        let add = |bits| Some((f32::from_bits(bits) + step).max(0.0).to_bits());
-        match self.drift.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add) {
-            Ok(before) | Err(before) => (f32::from_bits(before) + step).max(0.0),
-        }
-    }
-
     fn trip(&self, generation: u32, why: Why, now: Moment, random: u64) -> Option<Change> {
         let mut recovery = self.lock();
         // Of many that saw it, one opens it.
         if recovery.phase != Phase::Closed || recovery.generation != generation {
             return None;
+        }
+        if why == Why::Drift {
+            self.drift.alarmed();
         }
         Some(self.open(&mut recovery, (State::Closed, why), now, random))
     }
@@ -304,7 +290,7 @@ impl Breaker {
         // What led to the outage is over; the ten seconds begin anew.
         self.ring.clear();
         self.streak.store(0, Ordering::Relaxed);
-        self.drift.store(0, Ordering::Relaxed);
+        self.drift.forget();
         self.seen.store(0, Ordering::Relaxed);
         recovery.close(now);
         self.publish(recovery);

@@ -21,7 +21,7 @@ pub use adaptive::{Adaptive, Signal};
 pub use bucket::Bucket;
 pub use elsewhere::{Ask, Seen};
 pub use limits::{Limits, Reservation};
-pub use queue::{Place, Queue, Settings as QueueSettings, Ticket};
+pub use queue::{Place, Queue, Rank, Settings as QueueSettings, Ticket};
 pub use rule::{Action, Algorithm, Excess, MAX_RULES, Rule, Rules, Shares, TIERS, Tier, Unit};
 pub use take::{Claim, Denial, Gauge, Standing, Take, Verdict};
 pub use window::SLOTS;

@@ -26,7 +26,7 @@ pub(crate) static OVERLOAD: Section = Section {
             "shed",
             Is::Section(&SHED),
             "see there",
-            "Refusing the least important when all wait too long.",
+            "Refusing the least important where calls wait too long.",
         ),
         option("memory", Is::Section(&MEMORY), "see there", "The guard against running out of memory."),
         option("load", Is::Section(&LOAD), "see there", "Load levels, and what each allows."),
@@ -70,13 +70,25 @@ static CONCURRENCY: Section = Section {
 
 static SHED: Section = Section {
     name: "overload.shed",
-    doc: "Every call has a rank: its priority (`x-windlass-priority`), within it how much its tenant has got of late \
-          beside others, and within that a place that its user keeps for an hour. While calls wait too long on average, those under a line that moves each second are refused.",
+    doc: "A model's line of calls that wait for a place is kept short enough, once it does not go away by itself: with \
+          each call that comes and is one too many, the one that ranks lowest of all in the line is refused. A call's \
+          rank is its priority (`x-windlass-priority`), within it how much its tenant has got of late beside others, and \
+          within that a place that its user keeps for an hour. A call that finds a place is never refused for this.",
     fields: &[
         field("enabled", Is::Bool, "true", "Whether calls are refused for this."),
-        field("overloaded", Is::Duration, "500ms", "A mean wait over this is overload."),
-        field("well", Is::Duration, "100ms", "Only a mean wait under this is well again."),
-        field("spare_critical", Is::Bool, "true", "Whether critical calls are always taken."),
+        field(
+            "target",
+            Is::Duration,
+            "500ms",
+            "How long calls may have to wait in a line that does not go away. Four may always wait.",
+        ),
+        field(
+            "patience",
+            Is::Duration,
+            "2s",
+            "A line that has stood for less is a burst: in it calls may wait as long as `overload.concurrency.wait` says.",
+        ),
+        field("spare_critical", Is::Bool, "true", "Whether critical calls are never refused for this."),
     ],
 };
 
@@ -177,14 +189,10 @@ fn concurrency(mut fields: Fields<'_>) -> Concurrency {
 fn shed(mut fields: Fields<'_>) -> Option<shed::Settings> {
     let enabled = fields.bool("enabled");
     let settings = shed::Settings {
-        overloaded: fields.duration("overloaded"),
-        well: fields.duration("well"),
+        target: fields.duration("target"),
+        patience: fields.duration("patience"),
         spare_critical: fields.bool("spare_critical"),
-        ..shed::Settings::default()
     };
-    if settings.well >= settings.overloaded {
-        fields.error("`well` must be shorter than `overloaded`");
-    }
     fields.finish();
     enabled.then_some(settings)
 }

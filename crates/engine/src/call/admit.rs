@@ -11,6 +11,7 @@ use crate::Engine;
 use crate::call::tally::Tally;
 use crate::call::{Admitted, Parsed};
 use crate::ids;
+use crate::line::Standing;
 
 /// What the request's headers said, already taken apart.
 #[derive(Clone, Debug, Default)]
@@ -141,8 +142,7 @@ impl Engine {
             tally.hold(overload.enter(Bulkhead::Step, &step.name, parsed.began)?);
         } else {
             self.readiness()?;
-            let whose = (who.tenant.as_deref(), place(&who, parsed.began));
-            overload.admit(head.priority, whose, self.calls_in_flight(), parsed.began)?;
+            overload.admit(head.priority, self.calls_in_flight())?;
             if let Some(tenant) = &who.tenant {
                 tally.hold(overload.enter(Bulkhead::Tenant, tenant, parsed.began)?);
             }
@@ -151,12 +151,15 @@ impl Engine {
     }
 }
 
-/// The place of a user among those of its priority and tenant: the same for an hour, so that under overload some are
-/// served well instead of all badly. Random where no user is named: a key or a tenant is many users.
-fn place(who: &Who, now: Moment) -> u64 {
+/// What a call's rank in a line is made of.
+pub(super) fn standing(who: &Who, now: Moment) -> Standing {
     const HOUR: u64 = 3_600_000_000_000;
-    let Some(name) = &who.user else { return ids::seed() };
-    ids::hash(name.bytes().chain((now.as_nanos() / HOUR).to_le_bytes()))
+    // The same for an hour, so that under overload some users are served well instead of all badly.
+    let user = |name: &Arc<str>| ids::hash(name.bytes().chain((now.as_nanos() / HOUR).to_le_bytes()));
+    Standing {
+        tenant: who.tenant.as_ref().map(|tenant| ids::hash(tenant.bytes())),
+        user: who.user.as_ref().map(user),
+    }
 }
 
 fn bad_key(message: &str) -> Fault {

@@ -2,17 +2,17 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use policy::attempt::{Event, Machine, Send, Step, StreamFailure};
 use policy::degrade::Level;
-use policy::limit::{Place as Spot, Standing};
+use policy::limit::{Place as Spot, Rank, Standing};
 use types::{Code, Dialect, Fault, Kind, Moment, Progress, Retry, UsageSource};
 use upstream::{Body, Exchange, clock};
 use wire::Seen;
 
+use crate::call::admit;
 use crate::call::continuation::Continuation;
 use crate::call::joined::Joined;
 use crate::call::outgoing::{Made, Maker};
@@ -23,6 +23,8 @@ use crate::call::tally::Tally;
 use crate::call::trial::Trial;
 use crate::call::{About, Answered, Parsed, Planned, Target};
 use crate::health::Place;
+use crate::line::InVain;
+use crate::overload::full;
 use crate::{Engine, ids};
 
 /// The largest whole answer, in bytes. Streams have no such bound: they are not kept.
@@ -43,9 +45,6 @@ impl Engine {
         loop {
             match machine.next_with(event, clock::now(), &mut may) {
                 Step::Send(send) => {
-                    if send.attempt == 1 && !waited {
-                        planned.admitted.snapshot.overload().waited(Duration::ZERO, false);
-                    }
                     let Some(target) = plan.targets.get(send.target) else {
                         return Err(Fault::internal("the attempt machine named a target that is not there"));
                     };
@@ -90,8 +89,13 @@ impl Engine {
                     waited = true;
                     let place = self.wait_for_place(planned, crowded, machine.total_by()).await;
                     let alone = plan.targets.len() == 1;
-                    let refused = || if alone { crowded.limited(planned).unwrap_or(fault) } else { fault };
-                    may.reserve(crowded.target, place.ok_or_else(refused)?);
+                    let place = place.map_err(|vain| match vain {
+                        InVain::Shed(shed) => full(&shed.to_string(), shed.retry_after)
+                            .with_hint("calls wait too long for a place; see overload.shed"),
+                        InVain::Late if alone => crowded.limited(planned).unwrap_or(fault),
+                        InVain::Late => fault,
+                    });
+                    may.reserve(crowded.target, place?);
                     machine = self::machine(planned);
                     event = Event::Start;
                 }
@@ -99,35 +103,36 @@ impl Engine {
         }
     }
 
-    /// A place as soon as it is this call's turn; `None`: not in time.
+    /// A place as soon as it is this call's turn.
     async fn wait_for_place(
         &self,
         planned: &Planned<'_>,
         Crowded { target, full }: Crowded,
         total_by: Moment,
-    ) -> Option<Place> {
+    ) -> Result<Place, InVain> {
         let settings = planned.admitted.snapshot.config().overload.concurrency;
-        let deployment = &planned.plan.targets.get(target)?.deployment;
+        let Some(target) = planned.plan.targets.get(target) else { return Err(InVain::Late) };
         let tokens = planned.expected.0 + planned.expected.1;
         let began = clock::now();
         let who = &planned.admitted.who;
         let by = (began + settings.wait).min(total_by);
         // A provider that has said when to come back will not have it sooner.
         if full.told && full.until > by {
-            return None;
+            return Err(InVain::Late);
         }
+        let head = &planned.admitted.parsed.inbound.head;
+        let standing = admit::standing(who, began);
         let spot = Spot {
-            priority: planned.admitted.parsed.inbound.head.priority,
-            flow: who.tenant.as_ref().map_or(0, |tenant| ids::hash(tenant.bytes())),
+            priority: head.priority,
+            flow: standing.tenant.unwrap_or(0),
             cost: tokens,
             deadline: by,
+            rank: Rank::Spared,
         };
-        let place = deployment.room.wait(tokens, settings.obey, spot).await.ok();
-        // That one provider takes no more is no sign that there is too much to do here.
-        if !full.told {
-            planned.admitted.snapshot.overload().waited(clock::now() - began, place.is_none());
-        }
-        place
+        // That a provider takes no more for a while is no sign that there is too much to do, and the steps of a
+        // run that was taken on are let finish.
+        let standing = Some(standing).filter(|_| !full.told && head.step.is_none());
+        target.deployment.room.wait((tokens, settings.obey), spot, standing).await
     }
 
     /// One attempt, up to its whole answer or its first content. A failed one is settled here.

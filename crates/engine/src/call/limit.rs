@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::degrade::Level;
-use policy::limit::{Action, Denial, Place, Take, Tier, Unit};
+use policy::limit::{Action, Denial, Place, Rank, Take, Tier, Unit};
 use types::{Blame, Code, Dialect, Fault, Kind, Retry};
 use upstream::clock;
 
@@ -125,6 +125,7 @@ impl Engine {
             flow: planned.admitted.who.tenant.as_ref().map_or(0, |tenant| ids::hash(tenant.bytes())),
             cost: ask.tokens,
             deadline: planned.deadline().into_iter().chain([by, total_by]).min().unwrap_or(by),
+            rank: Rank::Spared,
         };
         self.0.limits.wait(ask, denial, place, limits.queue).await.ok()
     }

@@ -10,6 +10,7 @@ use policy::analysis::{Action, Forecast, Outlook, Seen};
 use policy::balance::{Endpoint, Settings};
 use policy::breaker::{Change, Judge, State};
 use policy::health::Health;
+use policy::shed;
 use telemetry::log::BreakerChange;
 use telemetry::metrics::BreakerState;
 use types::Moment;
@@ -54,7 +55,7 @@ impl Deployment {
     pub(super) fn new(
         (provider, model): (&Arc<str>, &Arc<str>),
         judge: &Arc<Judge>,
-        (breaker, concurrency): (Breaker, Concurrency),
+        (breaker, concurrency, shed): (Breaker, Concurrency, Option<shed::Settings>),
         (metrics, now): (&Arc<telemetry::metrics::Target>, Moment),
     ) -> Self {
         let id = ids::hash(provider.bytes().chain(*b"/").chain(model.bytes()));
@@ -63,7 +64,7 @@ impl Deployment {
         Self {
             health: Health::new(Arc::clone(judge)),
             endpoint: Arc::new(Endpoint::new(id, WEIGHT, Settings::default(), now)),
-            room: Room::new(concurrency),
+            room: Room::new(concurrency, shed),
             obey: concurrency.obey,
             slow: breaker.slow,
             share: AtomicU32::new(WEIGHT),
@@ -108,6 +109,7 @@ impl Deployment {
             running: limiter.in_flight(),
             waiting: self.room.waiting(),
             refused: limiter.refused(),
+            shed: self.room.shed(),
         }
     }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use policy::concurrency::{Limiter, Permit, Refused, Report};
 use policy::limit::{Place as Spot, QueueSettings};
+use policy::shed::{self, Shedder};
 use types::Moment;
 use upstream::clock;
 
-use crate::line::{Gate, InVain, Line};
+use crate::line::{Gate, InVain, Line, Standing};
 
 /// Two calls that both found no place look again after this long at the latest.
 const MEANWHILE: Duration = Duration::from_millis(250);
@@ -52,12 +53,13 @@ impl Gate for Places {
 }
 
 impl Room {
-    pub(super) fn new(settings: config::overload::Concurrency) -> Self {
+    pub(super) fn new(settings: config::overload::Concurrency, shed: Option<shed::Settings>) -> Self {
         let queue = QueueSettings {
             capacity: usize::try_from(settings.queue).unwrap_or(usize::MAX),
             ..QueueSettings::default()
         };
-        Self(Arc::new(Line::new(Places(Arc::new(Limiter::new(settings.settings))), queue)))
+        let shedder = shed.map(|shed| Shedder::new(shed, settings.wait));
+        Self(Arc::new(Line::new(Places(Arc::new(Limiter::new(settings.settings))), queue, shedder)))
     }
 
     pub(crate) fn limiter(&self) -> &Limiter {
@@ -67,6 +69,11 @@ impl Room {
     /// How many wait for a place.
     pub(crate) fn waiting(&self) -> usize {
         self.0.waiting()
+    }
+
+    /// Calls shed so far.
+    pub(crate) fn shed(&self) -> u64 {
+        self.0.shed()
     }
 
     /// A place at once, for a call of so many tokens; not before those who wait.
@@ -81,9 +88,14 @@ impl Room {
         }
     }
 
-    /// A place, as soon as it is this call's turn.
-    pub(crate) async fn wait(&self, tokens: u64, obey: bool, spot: Spot) -> Result<Place, InVain> {
-        Ok(self.place(self.0.wait(tokens, spot).await?, obey))
+    /// A place, as soon as it is this call's turn; without a `standing` it is not shed.
+    pub(crate) async fn wait(
+        &self,
+        (tokens, obey): (u64, bool),
+        spot: Spot,
+        standing: Option<Standing>,
+    ) -> Result<Place, InVain> {
+        Ok(self.place(self.0.wait(tokens, spot, standing).await?, obey))
     }
 
     /// Uses only `percent` of its limit.

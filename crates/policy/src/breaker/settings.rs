@@ -3,17 +3,10 @@
 use std::time::Duration;
 
 use crate::breaker::bound::Bound;
+use crate::breaker::drift::Marks;
 
-/// The usual share of failures before anything is known.
-pub(super) const FIRST_USUAL: f32 = 0.05;
-/// The weight of one call in the usual share.
-const LEARNING: f32 = 1.0 / 256.0;
 /// A streak is too long when the usual share would bring one as long less often than once in so many calls.
 const STREAK_DOUBT: f32 = 1e-9;
-/// Where the cumulative sum opens the breaker: at 1 % failures less than once in a million calls, at 20 %
-/// after 25 calls in the middle (simulated; see the tests).
-pub(super) const DRIFT_LIMIT: f32 = 4.6;
-
 /// One breaker's numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
@@ -59,28 +52,21 @@ pub struct Judge {
     pub(super) settings: Settings,
     pub(super) failing: Bound,
     pub(super) slow: Bound,
-    pub(super) drift_up: f32,
-    pub(super) drift_down: f32,
+    pub(super) marks: Marks,
 }
 
 impl Judge {
     /// Computes the tables: some milliseconds, once a configuration.
-    #[expect(clippy::cast_possible_truncation, reason = "logarithms of shares, needed to three places")]
     pub fn new(settings: Settings) -> Self {
         let settings = Settings {
             probes: settings.probes.max(1),
             base: settings.base.max(Duration::from_millis(1)),
             ..settings
         };
-        // The cumulative sum weighs "half the threshold" against "twice the threshold": it falls as long as
-        // the failures stay near the threshold or below.
-        let threshold = settings.threshold.clamp(0.001, 0.999);
-        let (well, ill) = (threshold / 2.0, (2.0 * threshold).min(f64::midpoint(threshold, 1.0)));
         Self {
             failing: Bound::new(settings.threshold, settings.doubt),
             slow: Bound::new(settings.slow_threshold, settings.doubt),
-            drift_up: (ill / well).ln() as f32,
-            drift_down: ((1.0 - ill) / (1.0 - well)).ln() as f32,
+            marks: Marks::new(settings.threshold),
             settings,
         }
     }
@@ -102,13 +88,4 @@ impl Default for Judge {
     fn default() -> Self {
         Self::new(Settings::default())
     }
-}
-
-/// The usual share after a streak of `halves` half failures and one success.
-pub(super) fn learn(usual: f32, halves: u32) -> f32 {
-    let mut usual = usual;
-    for _ in 0..halves.min(64) {
-        usual += (1.0 - usual) * LEARNING / 2.0;
-    }
-    usual - usual * LEARNING
 }

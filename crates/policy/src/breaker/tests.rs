@@ -240,30 +240,39 @@ fn goal_brown_out() {
     let within = needed.iter().filter(|calls| **calls <= 60).count() as f64 / needed.len() as f64;
     let (median, p90) = (needed[300], needed[540]);
     println!("brown-out: median {median} calls, p90 {p90}, within 60 in {within:.3} of the scripts");
-    assert!(median <= 30 && p90 <= 60, "{median} {p90}");
+    assert!(median <= 20 && p90 <= 40 && within >= 0.99, "{median} {p90} {within}");
 }
 
-/// Goal: at most one false trip in a million calls at 1 % failures. Two million here, in several rates.
+/// Goal: at most one false trip in a million calls at 1 % failures. Two million here, in several rates; and the drift
+/// alone keeps it at 4 %, which is under the threshold too.
 #[test]
 fn goal_false_trips() {
     let judge = judge();
-    let mut trips = 0;
+    for usual in [0.01, 0.04] {
+        false_trips(&judge, usual);
+    }
+}
+
+fn false_trips(judge: &Arc<Judge>, usual: f64) {
+    let (mut trips, mut drifts) = (0, 0);
     for (seed, rate) in [(1_u64, 2.0_f64), (2, 10.0), (3, 100.0), (4, 1_000.0)] {
         let mut random = Random(seed);
         let gap = Duration::from_secs_f64(1.0 / rate);
-        let breaker = with(&judge);
+        let breaker = with(judge);
         let mut now = at(0);
         for _ in 0..500_000 {
             now = now + gap;
-            let sample = if random.one_in(0.01) { Sample::Failed } else { Sample::Good };
+            let sample = if random.one_in(usual) { Sample::Failed } else { Sample::Good };
             if let Ok(permit) = breaker.admit(now, random.bits()) {
                 let change = permit.settle(sample, now, random.bits());
-                trips += u32::from(change.is_some_and(|change| change.from == State::Closed));
+                let opened = change.filter(|change| change.from == State::Closed);
+                trips += u32::from(opened.is_some());
+                drifts += u32::from(opened.is_some_and(|change| change.why == Why::Drift));
             }
         }
     }
-    println!("false trips at 1 %: {trips} in 2,000,000 calls");
-    assert!(trips <= 2, "{trips}");
+    println!("false trips at {usual}: {trips} in 2,000,000 calls, {drifts} of them for drift");
+    assert!(drifts <= 2 && (usual > 0.01 || trips <= 2), "{trips} {drifts}");
 }
 
 /// Goal: 90 % of the traffic at most 15 s after the deployment is well again, however long it was ill.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use types::{Moment, Priority};
 
 use super::*;
-use crate::limit::{Place, Queue, QueueSettings};
+use crate::limit::{Place, Queue, QueueSettings, Rank};
 
 fn at(seconds: f64) -> Moment {
     Moment::from_nanos(crate::number::whole(seconds * 1e9))
@@ -106,6 +106,7 @@ fn simulate(calls: &[Call], change: (f64, u32, u32), oracle: bool) -> Outcome {
                     flow: call.tenant,
                     cost: crate::number::whole(call.tokens).max(1),
                     deadline: at(now + PATIENCE),
+                    rank: Rank::Spared,
                 };
                 let _full = queue.push(index, place, at(now));
             }

@@ -4,9 +4,12 @@
 //! A flow pays when it is served, not when it begins to wait: one whose entries time out is not charged for
 //! what it never got.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use types::Moment;
+
+use super::queue::{Place, Rank};
 
 /// An entry: its flow and its number in order of arrival.
 pub(super) type Spot = (u64, u64);
@@ -20,6 +23,7 @@ pub(super) struct Waiting<T> {
     pub(super) since: Moment,
     pub(super) deadline: Moment,
     cost: u64,
+    rank: Rank,
 }
 
 #[derive(Debug)]
@@ -34,21 +38,19 @@ pub(super) struct Lane<T> {
     flows: HashMap<u64, Flow<T>>,
     /// Flows that wait: start, number of the head, flow.
     order: BTreeSet<(u64, u64, u64)>,
+    /// Who may be made to go: rank, the newest first, flow.
+    ranks: BTreeSet<(u8, Reverse<u64>, u64)>,
     /// The start of what was served last.
     clock: u64,
 }
 
 impl<T> Lane<T> {
     pub(super) fn new() -> Self {
-        Self { flows: HashMap::new(), order: BTreeSet::new(), clock: 0 }
+        Self { flows: HashMap::new(), order: BTreeSet::new(), ranks: BTreeSet::new(), clock: 0 }
     }
 
-    pub(super) fn push(
-        &mut self,
-        (item, flow, cost): (T, u64, u64),
-        number: u64,
-        (since, deadline): (Moment, Moment),
-    ) -> Spot {
+    pub(super) fn push(&mut self, item: T, place: &Place, (number, since): (u64, Moment)) -> Spot {
+        let Place { flow, cost, deadline, rank, .. } = *place;
         let clock = self.clock;
         if self.flows.len() - self.order.len() >= REMEMBERED {
             self.flows.retain(|_, flow| !flow.waiting.is_empty());
@@ -58,7 +60,10 @@ impl<T> Lane<T> {
             state.start = state.start.max(clock);
             self.order.insert((state.start, number, flow));
         }
-        state.waiting.insert(number, Waiting { item, since, deadline, cost });
+        state.waiting.insert(number, Waiting { item, since, deadline, cost, rank });
+        if let Rank::At(rank) = rank {
+            self.ranks.insert((rank, Reverse(number), flow));
+        }
         (flow, number)
     }
 
@@ -74,6 +79,11 @@ impl<T> Lane<T> {
         let longest = self.flows.iter().max_by_key(|(name, flow)| (flow.waiting.len(), **name))?;
         let (number, _) = longest.1.waiting.last_key_value()?;
         Some((*longest.0, *number))
+    }
+
+    /// Who ranks lowest: the newest of those.
+    pub(super) fn lowest(&self) -> Option<(u8, Spot)> {
+        self.ranks.first().map(|(rank, Reverse(number), flow)| (*rank, (*flow, *number)))
     }
 
     /// Takes one out that is served: its flow pays.
@@ -94,6 +104,9 @@ impl<T> Lane<T> {
         let head = flow.waiting.first_key_value().map(|(head, _)| *head)?;
         let out = flow.waiting.remove(&number)?;
         self.order.remove(&(flow.start, head, name));
+        if let Rank::At(rank) = out.rank {
+            self.ranks.remove(&(rank, Reverse(number), name));
+        }
         flow.start = flow.start.saturating_add(pays(out.cost));
         match flow.waiting.first_key_value() {
             Some((head, _)) => {

@@ -39,6 +39,17 @@ pub struct Place {
     pub cost: u64,
     /// It waits no longer than to then.
     pub deadline: Moment,
+    /// Its rank among those of its priority when somebody has to go ([`Queue::shed`]): the lowest goes first.
+    pub rank: Rank,
+}
+
+/// Who has to go first among those of the same priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rank {
+    /// One who may be made to go; the lower, the sooner.
+    At(u8),
+    /// One who stays.
+    Spared,
 }
 
 /// Names one entry, for [`Queue::remove`].
@@ -90,8 +101,7 @@ impl<T> Queue<T> {
             out = self.remove(Ticket { lane: lower, spot });
         }
         self.arrivals += 1;
-        let spot =
-            self.lanes[lane].push((item, place.flow, place.cost), self.arrivals, (now, place.deadline));
+        let spot = self.lanes[lane].push(item, &place, (self.arrivals, now));
         self.deadlines.insert((place.deadline, lane, spot));
         Ok((Ticket { lane, spot }, out))
     }
@@ -113,6 +123,21 @@ impl<T> Queue<T> {
         let out = self.lanes.get_mut(ticket.lane)?.serve(ticket.spot)?;
         self.deadlines.remove(&(out.deadline, ticket.lane, ticket.spot));
         Some(out.item)
+    }
+
+    /// Takes out who ranks lowest, the newest of those of the same rank; `None` if all are spared.
+    pub fn shed(&mut self) -> Option<(Priority, u8, T)> {
+        let (priority, rank, ticket) = self.lowest()?;
+        Some((priority, rank, self.remove(ticket)?))
+    }
+
+    /// Priority and rank of who would go next by [`Queue::shed`].
+    pub fn lowest(&self) -> Option<(Priority, u8, Ticket)> {
+        const LADDER: [Priority; 4] = [Priority::Low, Priority::Normal, Priority::High, Priority::Critical];
+        self.lanes.iter().zip(LADDER).enumerate().find_map(|(lane, (held, priority))| {
+            let (rank, spot) = held.lowest()?;
+            Some((priority, rank, Ticket { lane, spot }))
+        })
     }
 
     /// Takes out one whose time is over; call until `None`.

@@ -192,7 +192,7 @@ proptest! {
             while queue.expire(now).is_some() {}
             if push {
                 let deadline = now + Duration::from_nanos(patience + 1);
-                let place = Place { priority: ladder[priority], flow: 0, cost: 1, deadline };
+                let place = Place { priority: ladder[priority], flow: 0, cost: 1, deadline, rank: Rank::Spared };
                 match queue.push(step, place, now) {
                     Ok((_, None)) => prop_assert!(naive.len() < 12),
                     Ok((_, Some(out))) => {
@@ -289,7 +289,8 @@ fn a_burst_passes_exactly_also_at_an_odd_rate() {
 #[test]
 fn no_one_starves_in_the_queue_and_flows_take_turns() {
     let mut queue = Queue::new(QueueSettings { capacity: 100, aging: Duration::from_secs(1) });
-    let place = |priority, flow| Place { priority, flow, cost: 1, deadline: at(u64::MAX) };
+    let place =
+        |priority, flow| Place { priority, flow, cost: 1, deadline: at(u64::MAX), rank: Rank::Spared };
     queue.push("low", place(Priority::Low, 1), at(0)).unwrap();
     let mut served_after = None;
     for second in 0..20 {

@@ -11,8 +11,7 @@ use super::{Failed, admin};
 /// `GET /api/v1/limits`.
 pub(super) async fn show(State(engine): State<Engine>, headers: HeaderMap) -> Result<Json<Value>, Failed> {
     admin(&engine, &headers)?;
-    let Overview { level, load, memory, ceiling, lowest, shed, bulkheads, places, limited } =
-        engine.overview();
+    let Overview { level, load, memory, ceiling, shed, bulkheads, places, limited } = engine.overview();
     let bulkheads: Vec<_> = bulkheads
         .iter()
         .map(|row| {
@@ -27,7 +26,7 @@ pub(super) async fn show(State(engine): State<Engine>, headers: HeaderMap) -> Re
         .map(|at| {
             json!({
                 "provider": at.provider, "model": at.model, "limit": at.limit, "running": at.running,
-                "waiting": at.waiting, "refused": at.refused,
+                "waiting": at.waiting, "refused": at.refused, "shed": at.shed,
             })
         })
         .collect();
@@ -36,7 +35,7 @@ pub(super) async fn show(State(engine): State<Engine>, headers: HeaderMap) -> Re
         "load": load,
         "memory": memory.map(|(zone, percent)| json!({ "zone": zone, "percent": percent })),
         "calls": { "running": engine.calls_in_flight(), "most": ceiling },
-        "shed": { "calls": shed, "lowest_taken": lowest },
+        "shed": { "calls": shed },
         "bulkheads": bulkheads,
         "places": places,
         "waiting_for_limits": limited,
