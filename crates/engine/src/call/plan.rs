@@ -150,6 +150,7 @@ pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
         least,
         ration,
         limits: Standing::default(),
+        used_up: None,
         profile,
     })
 }
