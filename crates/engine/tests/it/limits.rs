@@ -126,12 +126,10 @@ async fn a_models_limit_counts_also_what_comes_through_a_route() {
     whole(house.engine().call(chat("one/other", false)).await.unwrap());
 }
 
-fn three() -> impl Future<Output = [Vendor; 3]> {
-    async {
-        let broken = Answer::json(500, gpt::error("boom", "server_error", None));
-        [Vendor::start(broken).await, Vendor::start(fine(5, 2)).await, Vendor::start(fine(5, 2)).await]
-            .map(Result::unwrap)
-    }
+async fn three() -> [Vendor; 3] {
+    let broken = Answer::json(500, gpt::error("boom", "server_error", None));
+    [Vendor::start(broken).await, Vendor::start(fine(5, 2)).await, Vendor::start(fine(5, 2)).await]
+        .map(Result::unwrap)
 }
 
 fn named(vendors: &[Vendor; 3]) -> String {
