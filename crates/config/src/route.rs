@@ -94,6 +94,8 @@ pub enum Strategy {
     LeastOutstanding,
     /// The quicker one of two random ones.
     Latency,
+    /// The one that has read such a beginning before; where there is nothing to keep, as [`Strategy::Latency`].
+    Affinity,
 }
 
 /// What holds for calls that name a model and no route, and for routes that do not say otherwise.

@@ -86,6 +86,8 @@ pub(crate) struct Planned<'a> {
     ration: Option<Ration>,
     /// Where its limits stand.
     limits: policy::limit::Standing,
+    /// Targets whose model's own limit was used up when the call took its limits.
+    used_up: Option<Box<limit::UsedUp>>,
     /// The parameters of a task or profile, where one was asked for.
     profile: Option<Box<profile::Wanted>>,
 }

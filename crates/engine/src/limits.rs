@@ -134,6 +134,12 @@ impl Grant {
         self.standing
     }
 
+    /// What it took of `tier`, to be settled on its own.
+    pub(crate) fn part(&mut self, tier: Tier) -> Option<Self> {
+        let part = self.held.as_mut()?.part(tier)?;
+        Some(Self { held: Some(part), standing: self.standing })
+    }
+
     /// The call is over and has used `tokens`.
     pub(crate) fn settle(mut self, tokens: u64, signal: Signal, now: Moment) {
         if let Some(held) = self.held.take() {

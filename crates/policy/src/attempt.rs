@@ -10,6 +10,7 @@
 //! Start ─▶ Send ─▶ Committed ─▶ Emit ─▶ Completed ─▶ Finish
 //!            │         ├──────── Broken ──────────▶ Send, as after Failed, on a route that continues
 //!            │         └──────── Failed ──────────▶ Finish (cut; never tried again)
+//!            ├─ Withheld ─▶ Send to another target │ Finish
 //!            └─ Failed ─▶ Sleep ─▶ Woke ─▶ Send │ Send to another target │ Finish
 //! ```
 //!
@@ -208,7 +209,10 @@ impl Machine {
                 self.broken(seen, fault, now, allow)
             }
             (Event::Unsuited(fault), Phase::Running(running)) => self.unsuited(running, fault, now, allow),
-            (Event::Broken(_, fault) | Event::Unsuited(fault), _) => Step::Finish(Err(fault)),
+            (Event::Withheld(fault), Phase::Running(running)) => self.withheld(running, fault, now, allow),
+            (Event::Broken(_, fault) | Event::Unsuited(fault) | Event::Withheld(fault), _) => {
+                Step::Finish(Err(fault))
+            }
             (Event::Failed(fault), Phase::Running(running)) => self.failed(running, fault, now, allow),
             (Event::Failed(fault), Phase::Paired(first, backup)) => {
                 self.leave(first.target);
@@ -246,6 +250,27 @@ impl Machine {
         self.met = self.met.with(Cause::of(fault));
         self.leave(fallen.target);
         self.phase = Phase::Running(other);
+    }
+
+    /// The backup that [`Machine::slow`] has just named is not sent: its model's own rate limit is used up here.
+    /// There is no other one.
+    pub fn no_backup(&mut self) {
+        let Phase::Paired(first, backup) = self.phase else { return };
+        self.pass_over(backup.target);
+        self.phase = Phase::Running(first);
+    }
+
+    /// On to the next target, as if this one had had no place.
+    fn withheld(&mut self, at: Running, fault: Fault, now: Moment, allow: &mut impl Allowances) -> Step {
+        self.pass_over(at.target);
+        self.walk(Some(fault), now, allow)
+    }
+
+    /// The attempt at `target` that was announced last was not made, and none will be.
+    fn pass_over(&mut self, target: usize) {
+        self.attempts = self.attempts.saturating_sub(1);
+        self.met = self.met.with(Cause::RateLimited);
+        self.leave(target);
     }
 
     fn failed(&mut self, at: Running, fault: Fault, now: Moment, allow: &mut impl Allowances) -> Step {

@@ -151,6 +151,7 @@ impl Limiter {
                 limiter: Arc::clone(self),
                 started: now,
                 beside: running + 1,
+                tokens,
                 sent,
                 first: Duration::ZERO,
             }),
@@ -189,6 +190,7 @@ pub struct Permit {
     started: Moment,
     /// How many ran when this one began, itself included.
     beside: u32,
+    tokens: u64,
     sent: Sent,
     first: Duration,
 }
@@ -207,6 +209,11 @@ impl Permit {
             _ => return,
         };
         self.limiter.publish(limit);
+    }
+
+    /// Nothing is sent after all: what was counted against the provider's own limits is free again.
+    pub fn unsent(self) {
+        self.limiter.pace.unsent(self.tokens, self.sent);
     }
 
     /// What the provider's headers say about its own limits.

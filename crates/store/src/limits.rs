@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use policy::limit::{Claim, Denial, Limits, Reservation, Rules, Signal, Standing, TIERS, Take};
+use policy::limit::{Claim, Denial, Limits, Reservation, Rules, Signal, Standing, TIERS, Take, Tier};
 use types::Moment;
 
 pub use link::{Away, NoAddress};
@@ -139,6 +139,17 @@ impl Held {
     /// Whether it was taken of all replicas' limits, not of a share.
     pub const fn is_shared(&self) -> bool {
         matches!(self.0, Side::Redis(..))
+    }
+
+    /// What was taken of `tier`, to be settled on its own; `None`: nothing was. This one is then without it.
+    pub fn part(&mut self, tier: Tier) -> Option<Self> {
+        match &mut self.0 {
+            Side::Local(held) => held.part(tier).map(|part| Self(Side::Local(part))),
+            Side::Redis(taken, shared) => {
+                let part = taken.part(tier)?;
+                Some(Self(Side::Redis(Box::new(part), Arc::clone(shared))))
+            }
+        }
     }
 
     /// The call is over and used `tokens`: the rest is given back, or what is missing is charged. `signal` is

@@ -24,6 +24,7 @@ mod parameters;
 mod parts;
 mod peek;
 mod piece;
+mod prefix;
 mod rate_limits;
 mod rejection;
 mod responses;

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use types::{Code, Dialect, Fault, Kind};
 
 use crate::object::{Member, kind_of, kind_of_text, look};
+use crate::prefix::Prompt;
 
 /// What a request body says, borrowed from it.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Spans {
     pub(crate) input: Input,
     /// The value of `previous_response_id`.
     pub(crate) previous: Option<Range<usize>>,
+    /// For [`Peek::prefix`].
+    pub(crate) prompt: Prompt,
 }
 
 /// Where the `input` of a Responses request stands.
@@ -161,11 +164,23 @@ impl<'a> Found<'a> {
         }
         let before = self.before.replace(member.at.end);
         let known = if dialect == Dialect::OpenaiResponses { READ.len() } else { RESPONSES };
-        let Some(place) = READ[..known].iter().position(|name| *name == member.key) else { return Ok(()) };
+        let Some(place) = READ[..known].iter().position(|name| *name == member.key) else {
+            self.note(member);
+            return Ok(());
+        };
         if std::mem::replace(&mut self.seen[place], true) {
             return Err(bad_field(READ[place], format!("`{}` stands twice in the request", READ[place])));
         }
         self.read(dialect, before, member)
+    }
+
+    /// Fields that nothing but the balance looks at: whichever counts, no limit depends on it.
+    fn note(&mut self, member: &Member<'a, str>) {
+        match &*member.key {
+            "system" | "instructions" => self.spans.prompt.instructions = member.value_at(),
+            "prompt_cache_key" if !is_null(member.value) => self.spans.prompt.key = member.value_at(),
+            _ => {}
+        }
     }
 
     fn read(
@@ -194,6 +209,7 @@ impl<'a> Found<'a> {
             "metadata" => self.metadata(dialect, before, member)?,
             "messages" if dialect != Dialect::OpenaiEmbeddings && !responses => {
                 self.has_turns = array_of("messages", value)?;
+                self.spans.prompt.turns = member.value_at();
             }
             "input" if responses && is_null(value) => {}
             "input" if responses || dialect == Dialect::OpenaiEmbeddings => {
@@ -203,6 +219,9 @@ impl<'a> Found<'a> {
                     Some(b'"' | b'[') => Input::Not,
                     _ => return Err(wrong_type("input", "a string or an array", value)),
                 };
+                if responses {
+                    self.spans.prompt.turns = member.value_at();
+                }
                 self.has_turns = true;
             }
             "max_output_tokens" => self.max_tokens = count_of("max_output_tokens", value)?,

@@ -26,8 +26,8 @@ pub(crate) static ROUTE: Section = Section {
             STRATEGY,
             "fallback",
             "Which model is asked first: the first that works, one after the other, as often as its weight says, the one \
-             with the fewest tokens to do for its weight, or the quicker of two random ones. The others come after, in \
-             order.",
+             with the fewest tokens to do for its weight, the quicker of two random ones, or the one that calls which \
+             begin alike go to. The others come after, in order.",
         ),
         option("retry", Is::Section(&RETRY), "as `defaults.retry`", "How often each model is asked."),
         option("timeouts", Is::Section(&TIMEOUTS), "as the provider's", "Deadlines."),
@@ -122,15 +122,16 @@ pub(crate) static DEFAULTS: Section = Section {
 const ADAPTIVE: &str = "Whether the deadline to first content is twice the p99 of the model's last minute, at least 5s and \
                         at most `timeouts.first_token`.";
 const STRATEGY: Is = Is::Words(Words {
-    now: &["fallback", "round_robin", "weighted", "least_outstanding", "latency"],
+    now: &["fallback", "round_robin", "weighted", "least_outstanding", "latency", "affinity"],
     later: &["learned"],
 });
-const STRATEGIES: [(&str, Strategy); 5] = [
+const STRATEGIES: [(&str, Strategy); 6] = [
     ("fallback", Strategy::Fallback),
     ("round_robin", Strategy::RoundRobin),
     ("weighted", Strategy::Weighted),
     ("least_outstanding", Strategy::LeastOutstanding),
     ("latency", Strategy::Latency),
+    ("affinity", Strategy::Affinity),
 ];
 
 /// The names of all causes for leaving a model.

@@ -41,6 +41,7 @@ impl Engine {
         let maker = Maker::default();
         let mut event = Event::Start;
         let mut answer = None;
+        let mut last: Option<Fault> = None;
         let mut waited = false;
         loop {
             match machine.next_with(event, clock::now(), &mut may) {
@@ -48,7 +49,16 @@ impl Engine {
                     let Some(target) = plan.targets.get(send.target) else {
                         return Err(Fault::internal("the attempt machine named a target that is not there"));
                     };
-                    let mut trial = Trial::begin(self, planned, (target, send), (may.granted(), tally));
+                    let counted = match self.model_limit(planned, send.target, tally).await {
+                        Ok(counted) => counted,
+                        Err(used_up) => {
+                            may.granted().unsent();
+                            event = Event::Withheld(last.clone().unwrap_or(used_up));
+                            continue;
+                        }
+                    };
+                    let granted = may.granted().counting(counted);
+                    let mut trial = Trial::begin(self, planned, (target, send), (granted, tally));
                     let result = if send.hedge_at.is_some() {
                         let race = self.race((planned, &maker), (trial, tally), &mut machine, &mut may);
                         let (winner, result) = Box::pin(race).await;
@@ -66,6 +76,7 @@ impl Engine {
                         }
                         Err(fault) => {
                             tally.spent(&trial.settled());
+                            last = Some(fault.clone());
                             Event::Failed(fault)
                         }
                     };

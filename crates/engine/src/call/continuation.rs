@@ -103,6 +103,8 @@ impl Continuation {
             ration,
             limits,
             profile,
+            // The machine has left them.
+            used_up: _,
         } = planned;
         let Admitted { parsed, snapshot, who } = admitted;
         let wanted = plan.route.stream_failure == StreamFailure::Continue;
@@ -195,10 +197,12 @@ impl Continuation {
             least: self.least,
             ration: self.ration,
             limits: self.limits,
+            used_up: None,
             profile: self.profile.clone(),
         };
         let mut may = later_permissions(&planned, engine.metrics());
         let mut maker = Maker::going_on(beginning);
+        let mut last = Some(fault.clone());
         let mut event = Event::Broken(attempt, fault);
         loop {
             use policy::attempt::Step;
@@ -207,7 +211,16 @@ impl Continuation {
                     let Some(target) = planned.plan.targets.get(send.target) else {
                         return Err(Fault::internal("the attempt machine named a target that is not there"));
                     };
-                    let mut trial = Trial::begin(engine, &planned, (target, send), (may.granted(), tally));
+                    let counted = match engine.model_limit(&planned, send.target, tally).await {
+                        Ok(counted) => counted,
+                        Err(used_up) => {
+                            may.granted().unsent();
+                            event = Event::Withheld(last.clone().unwrap_or(used_up));
+                            continue;
+                        }
+                    };
+                    let granted = may.granted().counting(counted);
+                    let mut trial = Trial::begin(engine, &planned, (target, send), (granted, tally));
                     match engine.once(&planned, &maker, &mut trial).await {
                         Ok(Got::Stream(started)) => {
                             machine.next_with(Event::Committed, clock::now(), &mut may);
@@ -219,6 +232,7 @@ impl Continuation {
                         }
                         Err(fault) => {
                             tally.spent(&trial.settled());
+                            last = Some(fault.clone());
                             event = if trial.rest == Some(Rest::Prefill) && is_refusal(&fault) {
                                 maker.refused(&trial.target);
                                 Event::Unsuited(fault)

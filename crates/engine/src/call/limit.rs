@@ -1,16 +1,18 @@
 //! The caller's rate limits: taken before anything is sent, all tiers or none; on excess the call is refused,
-//! waits, or is served worse.
+//! waits, or is served worse. And a model's own limit, which every attempt at it counts.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use policy::attempt::{Cause, Causes};
+use policy::breaker::State;
 use policy::degrade::Level;
-use policy::limit::{Action, Denial, Place, Rank, Take, Tier, Unit};
+use policy::limit::{Action, Claim, Denial, Place, Rank, Rules, Take, Tier, Unit};
 use types::{Blame, Code, Dialect, Fault, Kind, Retry};
 use upstream::clock;
 
-use crate::call::Planned;
 use crate::call::tally::Tally;
+use crate::call::{Plan, Planned, Target};
 use crate::limits::{Ask, Grant};
 use crate::{Engine, ids};
 
@@ -26,6 +28,13 @@ struct Names<'a> {
     endpoint: &'static str,
     /// The model that is asked first.
     model: Option<&'a str>,
+}
+
+/// Targets whose model's own limit was used up.
+pub(super) struct UsedUp {
+    targets: Vec<usize>,
+    /// The first of them.
+    denial: Denial,
 }
 
 impl<'a> Names<'a> {
@@ -65,8 +74,14 @@ const fn endpoint(dialect: Dialect) -> &'static str {
     }
 }
 
+/// After which a target may be asked whose turn comes because of a limit.
+const LIMITED: Causes = Causes::NONE.with(Cause::RateLimited);
+
 impl Engine {
     /// Takes what the call will likely use. The tally keeps it until the call is over.
+    ///
+    /// Of models only one is counted: the one that is asked first, or, where its own limit is used up, the next one
+    /// of the route whose is not. Every further attempt counts when it is made ([`Engine::model_limit`]).
     pub(super) async fn limit(&self, planned: &mut Planned<'_>, tally: &mut Tally) -> Result<(), Fault> {
         if !planned.admitted.snapshot.limits() {
             return Ok(());
@@ -82,19 +97,48 @@ impl Engine {
         });
         let take = Take::new(tokens, priority, clock::now()).with_shares(limits.shares);
         let take = claims.clone().fold(take, |take, (rules, name)| take.with(rules, name));
-        let denial = match self.0.limits.take(&take).await {
+        let mut at = planned.preferred.unwrap_or(0);
+        let mut denial = match self.0.limits.take(&take).await {
             Ok(grant) => {
-                planned.limits = grant.standing();
-                tally.granted(grant);
+                granted(planned, tally, (grant, at), None);
                 return Ok(());
             }
             Err(denial) => denial,
         };
+        let mut used_up = UsedUp { targets: vec![at], denial };
+        let plan = Arc::clone(&planned.plan);
+        for (other, target) in others(&plan, at) {
+            if denial.tier != Tier::Model {
+                break;
+            }
+            let mut take = Take { now: clock::now(), ..take };
+            let rules = limits.rules(Tier::Model, &target.name);
+            take.claims[Tier::Model as usize] = rules.map(|rules| Claim { rules, name: &target.name });
+            match self.0.limits.take(&take).await {
+                Ok(grant) => {
+                    granted(planned, tally, (grant, other), Some(used_up));
+                    return Ok(());
+                }
+                // The one that is free soonest is waited for.
+                Err(next) if next.tier != Tier::Model || next.retry_after < denial.retry_after => {
+                    (denial, at) = (next, other);
+                }
+                Err(_) => {}
+            }
+            used_up.targets.push(other);
+        }
         // Who would wait in vain is told at once.
         let waits =
             limits.excess.action == Action::Queue && denial.retry_after <= limits.excess.queue_timeout;
+        let claim = |(rules, name): (&Rules, &str)| (rules.clone(), Arc::from(name));
+        let model = planned.plan.targets.get(at).map(|target| &*target.name);
+        let of_model = model.and_then(|name| Some((limits.rules(Tier::Model, name)?, name)));
         let ask = waits.then(|| Ask {
-            claims: claims.map(|(rules, name)| (rules.clone(), Arc::from(name))).collect(),
+            claims: claims
+                .filter(|(rules, _)| rules.tier != Tier::Model)
+                .chain(of_model)
+                .map(claim)
+                .collect(),
             tokens,
             priority,
             shares: limits.shares,
@@ -110,9 +154,40 @@ impl Engine {
             None => None,
         };
         let grant = grant.ok_or_else(|| refused(&denial, limits.retry_after))?;
-        planned.limits = grant.standing();
-        tally.granted(grant);
+        granted(planned, tally, (grant, at), None);
         Ok(())
+    }
+
+    /// What the attempt that is now to be made at `target` counts of its model's own limit; `None`: it has none, or
+    /// the call is served worse instead.
+    ///
+    /// Fails where the limit is used up: the attempt is not made.
+    pub(super) async fn model_limit(
+        &self,
+        planned: &Planned<'_>,
+        target: usize,
+        tally: &mut Tally,
+    ) -> Result<Option<Grant>, Fault> {
+        let snapshot = &planned.admitted.snapshot;
+        if !snapshot.limits() || planned.least == EXCEEDING {
+            return Ok(None);
+        }
+        if let Some(ahead) = tally.ahead(target) {
+            return Ok(Some(ahead));
+        }
+        let limits = &snapshot.config().limits;
+        if let Some(used_up) = planned.used_up.as_ref().filter(|used_up| used_up.targets.contains(&target)) {
+            return Err(refused(&used_up.denial, limits.retry_after));
+        }
+        let name = planned.plan.targets.get(target).map(|target| &*target.name);
+        let Some((rules, name)) = name.and_then(|name| Some((limits.rules(Tier::Model, name)?, name))) else {
+            return Ok(None);
+        };
+        let tokens = planned.expected.0 + planned.expected.1;
+        let priority = planned.admitted.parsed.inbound.head.priority;
+        let take = Take::new(tokens, priority, clock::now()).with_shares(limits.shares).with(rules, name);
+        let taken = self.0.limits.take(&take).await;
+        taken.map(Some).map_err(|denial| refused(&denial, limits.retry_after))
     }
 
     async fn wait_for_limit(&self, planned: &Planned<'_>, ask: Ask, denial: &Denial) -> Option<Grant> {
@@ -129,6 +204,31 @@ impl Engine {
         };
         self.0.limits.wait(ask, denial, place, limits.queue).await.ok()
     }
+}
+
+/// The call has its limits, and of models the one of `target`'s.
+fn granted(
+    planned: &mut Planned<'_>,
+    tally: &mut Tally,
+    (grant, target): (Grant, usize),
+    used_up: Option<UsedUp>,
+) {
+    planned.limits = grant.standing();
+    planned.used_up = used_up.map(Box::new);
+    tally.granted(grant, target);
+}
+
+/// The targets that the call may go to when the model of `first` has reached its own limit, in order.
+fn others(plan: &Plan, first: usize) -> impl Iterator<Item = (usize, &Arc<Target>)> {
+    let now = clock::now();
+    let targets = plan.targets.iter().zip(&plan.route.targets).enumerate();
+    let open = move |target: &Target| target.deployment.health.breaker.state(now) == State::Open;
+    targets
+        .filter(move |(index, (target, terms))| {
+            let now = terms.when.is_empty() || terms.when.meets(LIMITED);
+            *index != first && now && !open(target)
+        })
+        .map(|(index, (target, _))| (index, target))
 }
 
 /// The 429 that a limit gives.

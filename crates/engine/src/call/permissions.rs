@@ -15,6 +15,7 @@ use upstream::clock;
 
 use crate::call::{Plan, Planned};
 use crate::health::{Full, Place};
+use crate::limits::Grant;
 use crate::overload::Overload;
 
 /// When it is worth asking a full compartment again.
@@ -61,6 +62,25 @@ pub(super) struct Granted {
     pub(super) place: Option<Place>,
     /// Its place among the provider's.
     pub(super) pass: Option<Pass>,
+    /// What it counts of its model's own limit.
+    pub(super) counted: Option<Grant>,
+}
+
+impl Granted {
+    /// With what the attempt counts of its model's own limit.
+    pub(super) fn counting(self, counted: Option<Grant>) -> Self {
+        Self { counted, ..self }
+    }
+
+    /// The attempt is not made: all of it is free again.
+    pub(super) fn unsent(self) {
+        if let Some(place) = self.place {
+            place.unsent();
+        }
+        if let Some(counted) = self.counted {
+            counted.cancel(clock::now());
+        }
+    }
 }
 
 /// Those of a call that begins at `now`, which is counted here.
@@ -151,6 +171,14 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Permissions<'a, F> {
         Ok(())
     }
 
+    /// The backup that was allowed is not sent.
+    pub(super) fn no_backup(&mut self) {
+        self.granted().unsent();
+        if let Some(hedging) = self.guards.hedging {
+            hedging.hedger.give_back(hedging.cost);
+        }
+    }
+
     /// What the loser of two attempts cost, where backups may be sent.
     pub(super) fn settle_backup(&self, cost: Option<Money>) {
         if let Some(hedging) = self.guards.hedging {
@@ -216,7 +244,7 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Allowances for Permissions<'a, F> {
     fn hedge(&mut self, target: usize, now: Moment) -> bool {
         let allowed = self.guards.hedge(target, now);
         if !allowed {
-            self.granted = Granted::default();
+            self.granted().unsent();
             self.metrics.hedge_denied();
         }
         allowed

@@ -16,7 +16,7 @@ use upstream::{Provider, clock};
 
 use crate::call::pool::Pool;
 use crate::call::profile;
-use crate::call::{Admitted, Planned, Who};
+use crate::call::{Admitted, Parsed, Planned, Who};
 use crate::health::Deployment;
 use crate::snapshot::Snapshot;
 
@@ -136,8 +136,11 @@ pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
     let profile = profile::wanted(&admitted, &plan)?;
     let most = admitted.parsed.peek.max_tokens.or(profile.as_ref().and_then(|wanted| wanted.max_tokens()));
     let expected = (input, most.unwrap_or(USUAL_ANSWER).min(LONG_ANSWER));
-    let preferred =
-        plan.pool.as_ref().and_then(|pool| pool.choose(expected.0 + expected.1, admitted.parsed.began));
+    let preferred = plan.pool.as_ref().and_then(|pool| {
+        let Parsed { began, inbound, peek, .. } = &admitted.parsed;
+        let prefix = if pool.is_affine() { peek.prefix(&inbound.body) } else { None };
+        pool.choose(expected.0 + expected.1, prefix, *began)
+    });
     let (within, least, ration) = (None, Level::Full, None);
     Ok(Planned {
         admitted,
@@ -150,6 +153,7 @@ pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
         least,
         ration,
         limits: Standing::default(),
+        used_up: None,
         profile,
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use config::Route;
 use config::route::Strategy;
-use policy::balance::{Balance, Endpoint, Kind, Outstanding, Settings};
+use policy::balance::{Balance, Endpoint, Kind, Outstanding, Settings, affine};
 use policy::breaker::State;
 use types::Moment;
 
@@ -19,6 +19,8 @@ const MOST: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Pool {
     balance: Balance,
+    /// Whether calls that begin alike go to the same one.
+    affine: bool,
     members: Vec<Member>,
 }
 
@@ -44,7 +46,7 @@ impl Pool {
             Strategy::RoundRobin => Kind::RoundRobin,
             Strategy::Weighted => Kind::Weighted,
             Strategy::LeastOutstanding => Kind::LeastOutstanding,
-            Strategy::Latency => Kind::PowerOfTwo,
+            Strategy::Latency | Strategy::Affinity => Kind::PowerOfTwo,
         };
         let even = route.terms.iter().all(|terms| terms.weight == 1);
         let owned = kind == Kind::Weighted || (kind == Kind::LeastOutstanding && !even);
@@ -60,22 +62,44 @@ impl Pool {
                 Own { weight: terms.weight, endpoint: Arc::new(endpoint) }
             }),
         });
-        Some(Self { balance: Balance::new(kind), members: members.collect() })
+        let affine = route.strategy == Strategy::Affinity;
+        Some(Self { balance: Balance::new(kind), affine, members: members.collect() })
     }
 
-    /// The target to ask first: one whose breaker is not open.
-    pub(super) fn choose(&self, tokens: u64, now: Moment) -> Option<usize> {
+    /// Whether it matters how a prompt begins.
+    pub(super) const fn is_affine(&self) -> bool {
+        self.affine
+    }
+
+    /// The target to ask first: one whose breaker is not open; for a call with a `prefix` worth keeping the one that
+    /// keeps it, while that has a place for it and not much more to do than the others.
+    pub(super) fn choose(&self, tokens: u64, prefix: Option<u64>, now: Moment) -> Option<usize> {
+        if let Some(prefix) = prefix {
+            let kept = |endpoints: &[&Endpoint]| affine(endpoints, prefix);
+            if let Some(target) = self.among(|member| !member.is_open(now) && !member.is_full(), kept) {
+                return Some(target);
+            }
+        }
+        let balanced = |endpoints: &[&Endpoint]| self.balance.pick(endpoints, tokens, ids::seed(), now);
+        self.among(|member| !member.is_open(now), balanced)
+    }
+
+    /// The target of the one that `pick` picks of those that `may` be asked.
+    fn among(
+        &self,
+        may: impl Fn(&Member) -> bool,
+        pick: impl FnOnce(&[&Endpoint]) -> Option<usize>,
+    ) -> Option<usize> {
         let first = self.members.first()?;
         let mut endpoints = [&*first.deployment.endpoint; MOST];
         let mut targets = [first.target; MOST];
-        let open = |member: &&Member| member.deployment.health.breaker.state(now) == State::Open;
         let mut found = 0;
         let slots = endpoints.iter_mut().zip(&mut targets);
-        for (member, slot) in self.members.iter().filter(|member| !open(member)).zip(slots) {
+        for (member, slot) in self.members.iter().filter(|member| may(member)).zip(slots) {
             (*slot.0, *slot.1) = (member.endpoint(), member.target);
             found += 1;
         }
-        let at = self.balance.pick(endpoints.get(..found)?, tokens, ids::seed(), now)?;
+        let at = pick(endpoints.get(..found)?)?;
         targets.get(at).copied()
     }
 
@@ -87,6 +111,16 @@ impl Pool {
 }
 
 impl Member {
+    fn is_open(&self, now: Moment) -> bool {
+        self.deployment.health.breaker.state(now) == State::Open
+    }
+
+    /// Whether it has no place for another call.
+    fn is_full(&self) -> bool {
+        let limiter = self.deployment.room.limiter();
+        limiter.in_flight() >= limiter.limit()
+    }
+
     fn endpoint(&self) -> &Endpoint {
         let Some(own) = &self.own else { return &self.deployment.endpoint };
         let weight = self.deployment.weighed(own.weight);

@@ -4,7 +4,7 @@
 use std::pin::pin;
 
 use futures_util::future::{Either, select};
-use policy::attempt::{Machine, Send};
+use policy::attempt::Machine;
 use policy::health::Health;
 use types::Fault;
 use upstream::clock;
@@ -43,24 +43,33 @@ impl Engine {
             };
             match early {
                 Some(result) => Outcome { backup_won: false, result, fell: None },
-                None => match self.backup(planned, tally, machine, may) {
+                None => match machine.slow(clock::now(), may) {
                     None => Outcome { backup_won: false, result: one.await, fell: None },
-                    Some(second) => {
-                        let two = pin!(self.once(planned, maker, backup.insert(second)));
-                        match select(one, two).await {
-                            Either::Left((Ok(got), _)) => {
-                                Outcome { backup_won: false, result: Ok(got), fell: None }
+                    Some(send) => {
+                        let (early, counted) = {
+                            let counted = pin!(self.model_limit(planned, send.target, tally));
+                            match select(one.as_mut(), counted).await {
+                                Either::Left((result, _)) => (Some(result), None),
+                                Either::Right((counted, _)) => (None, counted.ok()),
                             }
-                            Either::Right((Ok(got), _)) => {
-                                Outcome { backup_won: true, result: Ok(got), fell: None }
-                            }
-                            // Who fails is out; what comes of the call is the other's business.
-                            Either::Left((Err(fault), two)) => {
-                                Outcome { backup_won: true, result: two.await, fell: Some(fault) }
-                            }
-                            Either::Right((Err(fault), one)) => {
-                                Outcome { backup_won: false, result: one.await, fell: Some(fault) }
-                            }
+                        };
+                        let begun = counted.and_then(|counted| {
+                            let target = planned.plan.targets.get(send.target)?;
+                            let granted = may.granted().counting(counted);
+                            Some(Trial::begin(self, planned, (target, send), (granted, tally)))
+                        });
+                        if let Some(second) = begun {
+                            let two = self.once(planned, maker, backup.insert(second));
+                            quicker(one, pin!(two)).await
+                        } else {
+                            machine.no_backup();
+                            self.metrics().hedge_denied();
+                            may.no_backup();
+                            let result = match early {
+                                Some(result) => result,
+                                None => one.await,
+                            };
+                            Outcome { backup_won: false, result, fell: None }
                         }
                     }
                 },
@@ -76,17 +85,20 @@ impl Engine {
         may.settle_backup(settled.cost);
         (winner, outcome.result)
     }
+}
 
-    /// The backup that the machine wants, if it wants one.
-    fn backup<'a, F: Fn(usize) -> Option<&'a Health>>(
-        &self,
-        planned: &Planned<'_>,
-        tally: &mut Tally,
-        machine: &mut Machine,
-        may: &mut Permissions<'a, F>,
-    ) -> Option<Trial> {
-        let send: Send = machine.slow(clock::now(), may)?;
-        let target = planned.plan.targets.get(send.target)?;
-        Some(Trial::begin(self, planned, (target, send), (may.granted(), tally)))
+/// The first content of either. Who fails is out; what comes of the call is the other's business.
+async fn quicker<A, B>(one: A, two: B) -> Outcome
+where
+    A: Future<Output = Result<Got, Fault>> + Unpin,
+    B: Future<Output = Result<Got, Fault>> + Unpin,
+{
+    match select(one, two).await {
+        Either::Left((Ok(got), _)) => Outcome { backup_won: false, result: Ok(got), fell: None },
+        Either::Right((Ok(got), _)) => Outcome { backup_won: true, result: Ok(got), fell: None },
+        Either::Left((Err(fault), two)) => Outcome { backup_won: true, result: two.await, fell: Some(fault) },
+        Either::Right((Err(fault), one)) => {
+            Outcome { backup_won: false, result: one.await, fell: Some(fault) }
+        }
     }
 }

@@ -6,13 +6,15 @@
 
 use std::sync::Arc;
 
+use policy::limit::Signal;
 use telemetry::trace::{Context, SpanId};
 use types::ledger::{Outcome, Rest, Row, Seam};
-use types::{AttemptKey, Fault, Moment, Money, Progress, Timing, Usage, UsageSource};
+use types::{AttemptKey, Blame, Fault, Moment, Money, Progress, Timing, Usage, UsageSource};
 use upstream::clock;
 
 use crate::Engine;
 use crate::call::{Planned, Target};
+use crate::limits::Grant;
 
 /// What an attempt came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +41,8 @@ pub(crate) struct Record {
     rough_input: u64,
     /// What the provider's headers said of its own limits.
     limits: wire::RateLimits,
+    /// What it counts of its model's own limit, until that is settled.
+    counted: Option<Grant>,
 }
 
 impl Record {
@@ -88,7 +92,14 @@ impl Record {
             row: Some(Box::new(row)),
             rough_input: models::tokens::rough(parsed.inbound.body.len()),
             limits: wire::RateLimits::default(),
+            counted: None,
         }
+    }
+
+    /// With what the attempt counts of its model's own limit: settled with the row.
+    pub(super) fn counting(mut self, counted: Option<Grant>) -> Self {
+        self.counted = counted;
+        self
     }
 
     /// The trace context that the provider is sent: this attempt's own span.
@@ -205,9 +216,33 @@ impl Record {
                 self.target.cost(&row.usage)
             }
         };
+        if let Some(counted) = self.counted.take() {
+            settle_limit(counted, &row, fault);
+        }
         self.engine.settled(&self.target, &row, self.rough_input, &self.context, fault);
         Some(Settled { usage: row.usage, source: row.usage_source, cost: row.cost, timing: row.timing })
     }
+}
+
+/// Gives back what an attempt took of its model's own limit and did not use.
+fn settle_limit(counted: Grant, row: &Row, fault: Option<&Fault>) {
+    let now = clock::now();
+    if row.status.is_none() && row.usage_source == UsageSource::None {
+        // It never reached the provider.
+        return counted.cancel(now);
+    }
+    let signal = match row.outcome {
+        Outcome::Complete => {
+            row.timing.first_token.or(row.timing.total).map_or(Signal::None, Signal::Answered)
+        }
+        Outcome::Failed | Outcome::Cut | Outcome::Stalled
+            if fault.is_some_and(|fault| fault.blame != Blame::Caller) =>
+        {
+            Signal::Failed
+        }
+        _ => Signal::None,
+    };
+    counted.settle(row.usage.total(), signal, now);
 }
 
 impl Drop for Record {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::bulkhead::Pass;
-use policy::limit::{Signal, Standing};
+use policy::limit::{Signal, Standing, Tier};
 use telemetry::log::CallEnd;
 use telemetry::metrics::InFlight as Gauge;
 use telemetry::trace::{CallSpan, Context};
@@ -36,6 +36,8 @@ pub(crate) struct Tally {
     pass: Option<Pass>,
     /// What it took of its limits.
     grant: Option<Grant>,
+    /// The part of it that is the model's own, for the first attempt at this target.
+    ahead: Option<(usize, Grant)>,
     limits: Standing,
     /// Tokens of all attempts that were settled, and the time to the last one's content.
     tokens: u64,
@@ -61,6 +63,7 @@ impl Tally {
             told: false,
             pass: None,
             grant: None,
+            ahead: None,
             limits: Standing::default(),
             tokens: 0,
             content: None,
@@ -102,10 +105,22 @@ impl Tally {
         self.attempts
     }
 
-    /// The call has taken this of its limits.
-    pub(super) fn granted(&mut self, grant: Grant) {
+    /// The call has taken this of its limits, and of the model's own for an attempt at `target`.
+    pub(super) fn granted(&mut self, mut grant: Grant, target: usize) {
         self.limits = grant.standing();
+        self.ahead = grant.part(Tier::Model).map(|part| (target, part));
         self.grant = Some(grant);
+    }
+
+    /// What was taken of the model's own limit for an attempt at `target`, which is now made. What was taken for
+    /// another target is given back.
+    pub(super) fn ahead(&mut self, target: usize) -> Option<Grant> {
+        let (of, part) = self.ahead.take()?;
+        if of == target {
+            return Some(part);
+        }
+        part.cancel(clock::now());
+        None
     }
 
     /// A limit did not let it pass.
@@ -185,6 +200,9 @@ impl Tally {
     /// Gives back what the call took of its limits and did not use. One that was cut off by its caller and
     /// of which nothing is known stays charged as estimated.
     fn settle_limits(&mut self, fault: Option<&Fault>) {
+        if let Some((_, unused)) = self.ahead.take() {
+            unused.cancel(clock::now());
+        }
         let Some(grant) = self.grant.take() else { return };
         let now = clock::now();
         let signal = match (fault, self.content) {

@@ -25,6 +25,7 @@ pub(super) struct Trial {
     state: State,
 }
 
+#[expect(clippy::large_enum_variant, reason = "moved twice an attempt; a box would be one more allocation")]
 enum State {
     Running(Record, Watch),
     Settled(Settled),
@@ -35,7 +36,7 @@ impl Trial {
         engine: &Engine,
         planned: &Planned<'_>,
         (target, send): (&Arc<Target>, Send),
-        (granted, tally): (Granted, &mut Tally),
+        (mut granted, tally): (Granted, &mut Tally),
     ) -> Self {
         tally.attempted();
         match send.role {
@@ -43,7 +44,8 @@ impl Trial {
             Role::Panic => target.metrics.panicked(),
             Role::First | Role::Again | Role::Fallback => {}
         }
-        let record = Record::begin(engine, planned, target, send, tally.context());
+        let counted = granted.counted.take();
+        let record = Record::begin(engine, planned, target, send, tally.context()).counting(counted);
         let tokens = planned.expected.0 + planned.expected.1;
         let start = Start {
             granted,

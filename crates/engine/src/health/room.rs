@@ -124,6 +124,13 @@ impl Place {
         }
     }
 
+    /// Nothing is sent after all.
+    pub(crate) fn unsent(mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.unsent();
+        }
+    }
+
     /// The answer is complete.
     pub(crate) fn finish(mut self, now: Moment) {
         if let Some(permit) = self.permit.take() {

@@ -1,9 +1,11 @@
 //! Rate limits: all tiers or none, refused, waiting or served worse, and settled to what was used.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engine::{Inbound, Level, Refusal};
-use testkit::{Answer, Gate, Vendor, openai as gpt};
+use testkit::{Answer, Gate, Script, Vendor, openai as gpt};
 use types::{Blame, Code, Kind, Priority, Retry};
 
 use crate::house::{House, chat, openai, stream, text, whole};
@@ -122,6 +124,160 @@ async fn a_models_limit_counts_also_what_comes_through_a_route() {
     whole(house.engine().call(chat("one/m", false)).await.unwrap());
     limited(&house.engine().call(chat("r", false)).await.unwrap_err());
     whole(house.engine().call(chat("one/other", false)).await.unwrap());
+}
+
+async fn three() -> [Vendor; 3] {
+    let broken = Answer::json(500, gpt::error("boom", "server_error", None));
+    [Vendor::start(broken).await, Vendor::start(fine(5, 2)).await, Vendor::start(fine(5, 2)).await]
+        .map(Result::unwrap)
+}
+
+fn named(vendors: &[Vendor; 3]) -> String {
+    let names = ["a", "b", "c"];
+    names.iter().zip(vendors).map(|(name, vendor)| openai(name, vendor)).collect()
+}
+
+#[tokio::test]
+async fn a_fallbacks_limit_counts_too_and_a_used_up_one_is_passed_over() {
+    let vendors = three().await;
+    let more = "
+defaults: { retry: { attempts: 1 }, breaker: { enabled: false } }
+routes: { r: { models: [a/m, b/m, c/m] } }
+limits: { models: { b/m: { requests_per_hour: 1 }, c/m: { requests_per_hour: 2 } }, on_exceeded: deny }
+";
+    let house = House::with(&named(&vendors), more).await;
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let about = whole(house.engine().call(chat("r", false)).await.unwrap()).about;
+        assert_eq!((about.attempts, about.fallback), (2, true), "what was not sent is no attempt");
+        seen.push(about.provider.to_string());
+    }
+    assert_eq!(seen, ["b", "c", "c"]);
+    // The caller is told what went wrong, not that there was a limit behind it.
+    let refusal = house.engine().call(chat("r", false)).await.unwrap_err();
+    assert_eq!((refusal.fault.code, refusal.attempts), (Code::ProviderError, 1));
+    let rows = house.rows().await;
+    let asked: Vec<_> = rows.iter().map(|row| (&*row.provider, row.key.attempt)).collect();
+    assert_eq!(asked, [("a", 1), ("b", 2), ("a", 1), ("c", 2), ("a", 1), ("c", 2), ("a", 1)]);
+}
+
+#[tokio::test]
+async fn where_the_first_models_limit_is_used_up_the_next_one_answers() {
+    let vendors = [fine(5, 2), fine(5, 2), fine(5, 2)].map(Vendor::start);
+    let [a, b, c] = vendors;
+    let vendors = [a.await.unwrap(), b.await.unwrap(), c.await.unwrap()];
+    let more = "
+routes: { r: { models: [a/m, { model: c/m, when: silent }, { model: b/m, when: [rate_limited] }] } }
+limits:
+  global: { requests_per_hour: 10 }
+  models: { a/m: { requests_per_hour: 1 }, b/m: { requests_per_hour: 1 } }
+  on_exceeded: deny
+";
+    let house = House::with(&named(&vendors), more).await;
+    let first = whole(house.engine().call(chat("r", false)).await.unwrap()).about;
+    assert_eq!((&*first.provider, first.fallback), ("a", false));
+    let second = whole(house.engine().call(chat("r", false)).await.unwrap()).about;
+    assert_eq!((&*second.provider, second.fallback, second.attempts), ("b", true, 1));
+    let refusal = house.engine().call(chat("r", false)).await.unwrap_err();
+    assert!(refusal.fault.message.contains("for this model"), "{}", refusal.fault.message);
+    limited(&refusal);
+    let third = whole(house.engine().call(chat("c/m", false)).await.unwrap()).about;
+    let gauge = third.limits.unwrap().requests.unwrap();
+    assert_eq!((gauge.limit, gauge.remaining), (10, 7), "the refusal has taken of no tier");
+}
+
+#[tokio::test]
+async fn each_models_tokens_are_settled_to_what_its_own_attempts_used() {
+    let vendors = three().await;
+    let large = Vendor::start(fine(600, 300)).await.unwrap();
+    let [a, _, c] = vendors;
+    let vendors = [a, large, c];
+    let more = "
+defaults: { retry: { attempts: 1 }, breaker: { enabled: false } }
+routes: { r: { models: [a/m, b/m, c/m] } }
+limits: { per_model: { tokens_per_hour: 1000 }, on_exceeded: deny }
+";
+    let house = House::with(&named(&vendors), more).await;
+    let answerer = async || whole(house.engine().call(chat("r", false)).await.unwrap()).about;
+    assert_eq!(&*answerer().await.provider, "b");
+    // 900 of 1,000 tokens are gone there; what failed at the first has used none.
+    let second = answerer().await;
+    assert_eq!(&*second.provider, "c");
+    let left = second.limits.unwrap().tokens.unwrap();
+    assert!(left.remaining > 600, "only this call's own estimate is taken there: {left:?}");
+}
+
+#[tokio::test]
+async fn what_was_taken_for_a_model_that_was_not_asked_is_given_back() {
+    let vendors = three().await;
+    let more = "
+defaults: { retry: { attempts: 1 }, breaker: { open: 1m } }
+routes: { r: { models: [a/m, b/m] } }
+limits: { models: { a/m: { requests_per_day: 100 } }, on_exceeded: deny }
+";
+    let house = House::with(&named(&vendors), more).await;
+    let mut left = Vec::new();
+    for _ in 0..20 {
+        let about = whole(house.engine().call(chat("r", false)).await.unwrap()).about;
+        left.push(about.limits.unwrap().requests.unwrap().remaining);
+    }
+    let asked = house.rows().await.iter().filter(|row| &*row.provider == "a").count() as u64;
+    assert!((3..15).contains(&asked), "its breaker has opened: {asked}");
+    assert_eq!(left.last(), Some(&(99 - asked)), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_retry_counts_at_its_model_and_a_route_of_one_waits_for_the_soonest() {
+    let script = [Answer::json(500, gpt::error("boom", "server_error", None)), fine(5, 2)];
+    let vendors = [Vendor::start(script).await.unwrap(), Vendor::start(fine(5, 2)).await.unwrap()];
+    let more = "
+defaults: { retry: { attempts: 3, base: 1ms, max: 1ms } }
+routes: { r: { models: [a/m, b/m] } }
+limits: { models: { a/m: { requests_per_second: 5, burst: 1 }, b/m: { requests_per_hour: 1 } } }
+";
+    let house = House::with(&(openai("a", &vendors[0]) + &openai("b", &vendors[1])), more).await;
+    let about = whole(house.engine().call(chat("r", false)).await.unwrap()).about;
+    assert_eq!((&*about.provider, about.attempts), ("b", 2), "the second call of a second is not for `a`");
+    let began = tokio::time::Instant::now();
+    let about = whole(house.engine().call(chat("r", false)).await.unwrap()).about;
+    assert_eq!(&*about.provider, "a", "the one that is free in a fifth of a second, not in an hour");
+    assert!(began.elapsed() < Duration::from_secs(4));
+}
+
+#[tokio::test]
+async fn a_backup_needs_room_in_its_models_limit() {
+    let gate = Gate::new();
+    let (held, closed) = (Arc::new(AtomicBool::new(false)), gate.clone());
+    let stuck = Arc::clone(&held);
+    let answer = || Answer::events(gpt::chat_stream(2, 5));
+    let script =
+        Script::by(move |_| if stuck.load(Ordering::SeqCst) { answer().behind(&closed) } else { answer() });
+    let (slow, quick) = (Vendor::start(script).await.unwrap(), Vendor::start(answer()).await.unwrap());
+    let more = "
+routes:
+  r: { models: [slow/m, quick/m], hedge: { enabled: true, samples: 10, calls: 100%, money: 100% } }
+limits: { models: { quick/m: { requests_per_hour: 0 } } }
+";
+    let house = House::with(&(openai("slow", &slow) + &openai("quick", &quick)), more).await;
+    let until = tokio::time::Instant::now() + Duration::from_millis(1_200);
+    let mut calls = 0;
+    while tokio::time::Instant::now() < until || calls < 12 {
+        text(stream(house.engine().call(chat("r", true)).await.unwrap())).await;
+        calls += 1;
+    }
+    held.store(true, Ordering::SeqCst);
+    let call = tokio::spawn({
+        let engine = house.engine().clone();
+        async move { stream(engine.call(chat("r", true)).await.unwrap()) }
+    });
+    while !house.engine().metrics().render().contains("windlass_hedges_denied_total 1") {
+        tokio::task::yield_now().await;
+    }
+    gate.open();
+    let relay = call.await.unwrap();
+    assert_eq!((&*relay.about.provider, relay.about.attempts), ("slow", 1));
+    text(relay).await;
+    assert_eq!(quick.connections(), 0);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use engine::Inbound;
 use testkit::{Answer, Gate, Script, Vendor, openai as gpt};
 use tokio::time::Instant;
 use types::ledger::Outcome;
@@ -223,6 +224,80 @@ async fn by_latency_the_slow_one_gets_little() {
         answerer(&house).await;
     }
     assert!(quick.asked() > 32, "{} of 40", quick.asked());
+}
+
+/// A chat whose beginning is long enough to be kept, after so many answers.
+fn conversation(number: usize, answers: usize, stream: bool) -> Inbound {
+    let question = format!("question {number} ").repeat(400);
+    let turn = r#",{"role":"assistant","content":"well"},{"role":"user","content":"and?"}"#;
+    let body = format!(
+        r#"{{"model":"r","stream":{stream},"messages":[{{"role":"user","content":"{question}"}}{}]}}"#,
+        turn.repeat(answers)
+    );
+    Inbound { body: body.into(), ..chat("r", stream) }
+}
+
+#[tokio::test]
+async fn calls_that_begin_alike_go_to_the_same_deployment() {
+    let all = [Patient::start(false).await, Patient::start(false).await, Patient::start(false).await];
+    let names = ["a", "b", "c"];
+    let providers: String = all.iter().zip(names).map(|(patient, name)| one(name, patient)).collect();
+    let more = "
+defaults: { retry: { attempts: 1 }, breaker: { open: 1m } }
+routes: { r: { strategy: affinity, models: [a/m, b/m, c/m] } }
+";
+    let house = House::with(&providers, more).await;
+    let answerer = async |number, turns| {
+        let answered = house.engine().call(conversation(number, turns, false)).await.unwrap();
+        whole(answered).about.provider.to_string()
+    };
+    let mut homes = Vec::new();
+    for number in 0..12 {
+        homes.push(answerer(number, 0).await);
+    }
+    assert!(names.iter().all(|name| homes.iter().any(|home| home == name)), "each has some: {homes:?}");
+    for turns in 1..4 {
+        for (number, home) in homes.iter().enumerate() {
+            assert_eq!(&answerer(number, turns).await, home, "conversation {number}, turn {turns}");
+        }
+    }
+    // The others stay where they are when one is gone.
+    all[0].ill.store(true, Ordering::SeqCst);
+    for (number, home) in homes.iter().enumerate().cycle().take(120) {
+        let now = answerer(number, 4).await;
+        assert!(home == "a" && now != "a" || now == *home, "{home} and then {now}");
+    }
+    assert!(all[0].asked() < 12 * 4 + 4 * STREAK, "its breaker is open: {}", all[0].asked());
+}
+
+#[tokio::test]
+async fn one_prefix_that_everybody_has_does_not_overload_the_deployment_that_keeps_it() {
+    let gate = Gate::new();
+    let mut vendors = Vec::new();
+    for _ in 0..3 {
+        let (first, closed) = (Gate::new(), gate.clone());
+        first.open();
+        let answer = Answer::events(gpt::chat_stream(2, 5)).gates(&[first.clone(), first, closed]);
+        vendors.push(Vendor::start(answer).await.unwrap());
+    }
+    let names = ["a", "b", "c"];
+    let providers: String = vendors.iter().zip(names).map(|(vendor, name)| openai(name, vendor)).collect();
+    let route = "routes: { r: { strategy: affinity, models: [a/m, b/m, c/m] } }";
+    let house = House::with(&providers, route).await;
+    let (mut relays, mut running) = (Vec::new(), std::collections::BTreeMap::<String, usize>::new());
+    for call in 0..48 {
+        let relay = stream(house.engine().call(conversation(1, 0, true)).await.unwrap());
+        *running.entry(relay.about.provider.to_string()).or_default() += 1;
+        // A quarter over the mean of what runs, and two.
+        let bound = 2 + ((call + 1) * 5_usize).div_ceil(12);
+        assert!(running.values().all(|calls| *calls <= bound), "{running:?} of {call}");
+        relays.push(relay);
+    }
+    assert_eq!(running.len(), 3, "{running:?}");
+    gate.open();
+    for relay in relays {
+        text(relay).await;
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,9 @@ pub enum Event {
     Completed,
     /// The attempt failed, and no other of this call is running.
     Failed(Fault),
+    /// The attempt is not made: its model's own rate limit is used up here. The fault is what the caller is told if
+    /// there is nowhere else to go.
+    Withheld(Fault),
     /// The stream of this attempt, which the caller sees, broke. The driver can go on with the answer if it is
     /// given another attempt.
     Broken(u16, Fault),

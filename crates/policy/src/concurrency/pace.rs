@@ -110,6 +110,21 @@ impl Pace {
         Ok(state.sent)
     }
 
+    /// The call of `tokens` that was counted as `sent` is not sent after all.
+    pub(super) fn unsent(&self, tokens: u64, sent: Sent) {
+        let mut state = self.lock();
+        // What was counted before the last report is not a part of what came after it.
+        if sent.requests <= state.newest.requests {
+            return;
+        }
+        if let Some(known) = &mut state.requests {
+            known.used = known.used.saturating_sub(1);
+        }
+        if let Some(known) = &mut state.tokens {
+            known.used = known.used.saturating_sub(tokens);
+        }
+    }
+
     /// Whether a call of `tokens` would have to wait.
     pub(super) fn would_wait(&self, tokens: u64, now: Moment) -> bool {
         self.told.load(Ordering::Relaxed) && !self.lock().wait(tokens, now).is_zero()

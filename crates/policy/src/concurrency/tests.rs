@@ -327,6 +327,21 @@ fn what_the_provider_says_is_left_is_not_exceeded() {
 }
 
 #[test]
+fn what_is_not_sent_after_all_is_no_part_of_what_the_provider_counts() {
+    let limiter = Arc::new(Limiter::new(Settings { initial: 100, ..Settings::default() }));
+    let early = limiter.acquire(10, at(0.0)).unwrap();
+    let first = limiter.acquire(10, at(0.0)).unwrap();
+    let room = |remaining| Some(Room { limit: None, remaining, reset: secs(10.0) });
+    first.report(&Report { requests: room(1), tokens: room(50), ..Report::default() }, at(1.0));
+    early.unsent();
+    limiter.acquire(40, at(2.0)).unwrap().unsent();
+    let again = limiter.acquire(40, at(2.0)).unwrap();
+    assert!(limiter.acquire(1, at(2.0)).is_err(), "one was left, and what is older than that is no gift");
+    drop(again);
+    assert!(limiter.acquire(1, at(3.0)).is_err(), "a permit that is dropped may have been sent");
+}
+
+#[test]
 fn threads_never_exceed_the_limit() {
     let settings = Settings { initial: 3, algorithm: Algorithm::Fixed, ..Settings::default() };
     let limiter = Arc::new(Limiter::new(settings));

@@ -174,6 +174,15 @@ impl Reservation {
         self.standing
     }
 
+    /// What was taken of `tier`, to be settled on its own; `None`: nothing was. This one is then without it.
+    pub fn part(&mut self, tier: Tier) -> Option<Self> {
+        let place = self.held.get_mut(tier as usize)?;
+        let mut held = Held::default();
+        *held.get_mut(tier as usize)? = Some(place.take()?);
+        let Self { tokens, percent, at, standing, .. } = *self;
+        Some(Self { held, tokens, percent, at, standing })
+    }
+
     /// The call is over and used `tokens`: the rest is given back, or what is missing is charged. `signal` is
     /// for adaptive rules.
     pub fn settle(self, tokens: u64, signal: Signal, now: Moment) {

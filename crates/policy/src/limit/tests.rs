@@ -275,6 +275,24 @@ fn a_late_settlement_gives_no_strangers_units_away() {
 }
 
 #[test]
+fn a_part_of_what_was_taken_is_settled_on_its_own() {
+    let limits = Limits::new(16, 1);
+    let hour = Duration::from_secs(3_600);
+    let everybody = rules(Tier::Global, &[Rule::bucket(Unit::Tokens, 1_000, hour)]);
+    let model =
+        rules(Tier::Model, &[Rule::bucket(Unit::Tokens, 1_000, hour), Rule::bucket(Unit::Requests, 1, hour)]);
+    let take = |tokens| Take::new(tokens, Priority::Normal, at(5)).with(&everybody, "").with(&model, "p/m");
+    let mut whole = limits.take(&take(600)).unwrap();
+    let part = whole.part(Tier::Model).unwrap();
+    assert!(whole.part(Tier::Model).is_none() && whole.part(Tier::User).is_none());
+    part.cancel(at(6));
+    whole.settle(400, Signal::None, at(6));
+    let standing = limits.take(&take(1)).unwrap().standing();
+    assert_eq!(standing.tokens.unwrap().remaining, 599, "what the global tier has left");
+    assert_eq!(standing.requests.unwrap().remaining, 0, "the model's one call was free again");
+}
+
+#[test]
 fn a_burst_passes_exactly_also_at_an_odd_rate() {
     for limit in [1, 3, 7, 60, 100, 999] {
         let tier = rules(Tier::Key, &[Rule::bucket(Unit::Requests, limit, Duration::from_secs(1))]);

@@ -94,7 +94,7 @@ fn config(dice: &mut Dice, (targets, tries, wait): (usize, usize, usize)) -> Str
     let names: Vec<String> = NAMES.iter().take(targets).map(|name| format!("{name}/{name}")).collect();
     let of =
         |dice: &mut Dice, words: &[&'static str]| words.get(dice.below(words.len())).copied().unwrap_or("");
-    let strategy = of(dice, &["fallback", "round_robin", "least_outstanding", "latency"]);
+    let strategy = of(dice, &["fallback", "round_robin", "least_outstanding", "latency", "affinity"]);
     let hedge = of(dice, &["false", "true"]);
     let backoff = of(dice, &["exponential", "linear", "fixed", "fibonacci", "adaptive"]);
     let algorithm = of(dice, &["fixed", "gradient", "aimd"]);

@@ -145,6 +145,14 @@ impl Asked {
 }
 
 impl Taken {
+    /// What was taken of `tier`, to be settled on its own; `None`: nothing was. This one is then without it.
+    pub(super) fn part(&mut self, tier: Tier) -> Option<Self> {
+        let at = self.asked.parts.iter().position(|part| part.rules.tier == tier)?;
+        let parts = vec![self.asked.parts.swap_remove(at)];
+        let Asked { tokens, percent, .. } = self.asked;
+        Some(Self { asked: Asked { parts, tokens, percent }, at: self.at, standing: self.standing })
+    }
+
     /// The rules that adapt, and whose they are.
     pub(super) fn adapting(&self) -> impl Iterator<Item = (&Rules, &str)> {
         self.asked.parts.iter().filter_map(|part| Some((&part.rules, part.name.as_deref()?)))

@@ -248,6 +248,28 @@ async fn keys_are_few_nameless_and_expire() {
     }
 }
 
+/// What a model's own limit holds of a call goes another way than the rest, and neither touches the other.
+#[tokio::test]
+async fn a_part_of_what_was_taken_is_settled_on_its_own() {
+    let redis = Redis::start().unwrap();
+    let shared = Shared::new(Some(keeper(&redis.address(), PATIENCE).await), Limits::new(8, 0), 1);
+    let everybody = rules(Tier::Global, &[Rule::bucket(Unit::Tokens, 1_000, DAY)]);
+    let model =
+        rules(Tier::Model, &[Rule::bucket(Unit::Tokens, 1_000, DAY), Rule::bucket(Unit::Requests, 1, DAY)]);
+    let take = |tokens| {
+        Take::new(tokens, Priority::Normal, Moment::from_nanos(5)).with(&everybody, "").with(&model, "p/m")
+    };
+    let mut whole = shared.take(&take(600)).await.unwrap();
+    let part = whole.part(Tier::Model).unwrap();
+    assert!(part.is_shared() && whole.part(Tier::Model).is_none());
+    part.cancel(Moment::from_nanos(5));
+    whole.settle(400, Signal::None, Moment::from_nanos(5));
+    shared.redis().unwrap().flush().await;
+    let standing = shared.take(&take(1)).await.unwrap().standing();
+    assert_eq!(standing.tokens.unwrap().remaining, 599, "what the global tier has left");
+    assert_eq!(standing.requests.unwrap().remaining, 0, "the model's one call was free again");
+}
+
 /// A flushed script is sent again, and the state of a killed Redis is gone with it.
 #[tokio::test]
 async fn a_script_that_redis_forgot_is_sent_again() {

@@ -245,6 +245,29 @@ fn a_backup_runs_beside_the_slow_one_and_the_call_goes_on_with_the_survivor() {
 }
 
 #[test]
+fn an_attempt_that_is_withheld_was_none_and_the_call_goes_on_elsewhere() {
+    let used_up = || fault(Kind::RateLimit, Code::LimitExceeded).with_blame(Blame::Caller);
+    let mut machine = on(&[Target::default(), only(&[Cause::Silent]), only(&[Cause::RateLimited])]);
+    machine.next(Event::Start, at(0));
+    assert_eq!(
+        sent(&machine.next(Event::Withheld(used_up()), at(0))),
+        (2, 1),
+        "by its condition, and number one"
+    );
+    assert_eq!(machine.next(Event::Withheld(used_up()), at(0)), Step::Finish(Err(used_up())));
+    assert_eq!(machine.attempts(), 0);
+
+    let mut says = Says { hedges: 2, ..Says::default() };
+    let mut machine = self::machine(3, 1);
+    machine.next_with(Event::Start, at(0), &mut says);
+    assert_eq!(machine.slow(at(1), &mut says).map(|backup| backup.target), Some(1));
+    machine.no_backup();
+    assert_eq!((machine.attempts(), machine.slow(at(2), &mut says)), (1, None), "it was the only one");
+    let step = machine.next_with(Event::Failed(overloaded()), at(3), &mut says);
+    assert_eq!(sent(&step), (2, 2), "the backup's target has nothing left");
+}
+
+#[test]
 fn no_backup_without_another_target_or_a_permission() {
     let mut says = Says { hedges: 1, ..Says::default() };
     let mut alone = machine(1, 1);
@@ -356,6 +379,12 @@ proptest! {
                     prop_assert!(tries[send.target] <= attempts);
                     (last, current) = (send.attempt, Some(send.target));
                     let (which, took, pair, closes) = script.next().unwrap();
+                    if (took, pair) == (3, 3) {
+                        (last, left[send.target], current) = (last - 1, true, None);
+                        tries[send.target] -= 1;
+                        step = machine.next_with(Event::Withheld(silent()), now, &mut says);
+                        continue;
+                    }
                     now = now + SECOND * u32::try_from(took).unwrap();
                     if pair == 0 && let Some(backup) = machine.slow(now, &mut says) {
                         backups += 1;
