@@ -288,7 +288,8 @@ async fn a_run_whose_first_events_are_in_its_row_goes_on() {
     created.await.unwrap();
     let other = new_run(2);
     let created = journal.create(&other, "a", LEASE);
-    let first = journal.append(&Claim::first(other.id), 0, journal::events([json!("x".repeat(3_000)), json!(1)]));
+    let first =
+        journal.append(&Claim::first(other.id), 0, journal::events([json!("x".repeat(3_000)), json!(1)]));
     created.await.unwrap();
     first.await.unwrap();
     let claim = journal.claim(&Wish { seize: Seize::Held, ..wish(other.id, "b", at(3)) }).await.unwrap();
