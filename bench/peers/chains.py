@@ -5,15 +5,21 @@ one call of the model with its prompt rendered and its answer taken out. Each ca
 documentation writes it, and once more bare: plain functions as steps, no prompt template, no model class, no
 parser, which is the least that the engine can cost. Where an engine offers a threaded and an async way, the
 quicker one of the two counts.
+
+Those named `langgraph_sqlite` keep what happened: LangGraph's own SQLite checkpointer, a file on disk, each run a
+thread of its own, everything as it comes. As it comes Python's SQLite waits for the disk with each transaction
+(`synchronous = FULL`); `langgraph_sqlite_normal` does not (`NORMAL`), as Windlass does not.
 """
 
 import asyncio
 import gc
 import importlib.metadata
+import itertools
 import json
 import operator
 import os
 import sys
+import tempfile
 import time
 from typing import Annotated, TypedDict
 
@@ -26,6 +32,8 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnableParallel
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 
 ANSWER = "Tidal power turns the sea's regular movement into electricity with turbines in barrages and streams."
@@ -92,15 +100,76 @@ def langchain_parallel_bare():
     return RunnableParallel({"s%d" % n: RunnableLambda(answer, aanswer) for n in range(len(PARALLEL))})
 
 
+def threaded(runnable):
+    """Calls it so many times in a row, from this thread; what it gave last."""
+
+    def call(runs):
+        for _ in range(runs):
+            got = runnable.invoke(INPUT)
+        return got
+
+    return call
+
+
+def in_loop(runnable):
+    """Calls it so many times in a row, in an event loop; what it gave last."""
+
+    async def calls(runs):
+        for _ in range(runs):
+            got = await runnable.ainvoke(INPUT)
+        return got
+
+    return lambda runs: asyncio.run(calls(runs))
+
+
 def both(runnable):
     """One that can be called either way."""
-    return runnable, runnable
+    return threaded(runnable), in_loop(runnable)
 
 
 def graph(templates, bare, parallel):
-    """A compiled graph with one node a template: in a row, or all from the start to the end. Twice, since a
-    graph is either of functions or of coroutines."""
-    return one_graph(templates, bare, parallel, False), one_graph(templates, bare, parallel, True)
+    """A graph with one node a template: in a row, or all from the start to the end. Twice, since a graph is
+    either of functions or of coroutines."""
+    return (
+        threaded(one_graph(templates, bare, parallel, False).compile()),
+        in_loop(one_graph(templates, bare, parallel, True).compile()),
+    )
+
+
+NUMBERS = itertools.count()
+
+
+def a_run():
+    """The name of a new run: LangGraph keeps what happened by it."""
+    return {"configurable": {"thread_id": "run-%d" % next(NUMBERS)}}
+
+
+def kept_graph(templates, bare, parallel, synchronous=None):
+    """The same graph with LangGraph's SQLite checkpointer on a fresh file on disk."""
+    pragma = synchronous and "PRAGMA synchronous = %s" % synchronous
+
+    def file():
+        return os.path.join(tempfile.mkdtemp(dir=FOLDER), "checkpoints.sqlite")
+
+    def in_threads(runs):
+        with SqliteSaver.from_conn_string(file()) as saver:
+            if pragma:
+                saver.conn.execute(pragma)
+            runnable = one_graph(templates, bare, parallel, False).compile(checkpointer=saver)
+            for _ in range(runs):
+                got = runnable.invoke(INPUT, a_run())
+            return got
+
+    async def calls(runs):
+        async with AsyncSqliteSaver.from_conn_string(file()) as saver:
+            if pragma:
+                await saver.conn.execute(pragma)
+            runnable = one_graph(templates, bare, parallel, True).compile(checkpointer=saver)
+            for _ in range(runs):
+                got = await runnable.ainvoke(INPUT, a_run())
+            return got
+
+    return in_threads, lambda runs: asyncio.run(calls(runs))
 
 
 def one_graph(templates, bare, parallel, in_loop):
@@ -138,7 +207,7 @@ def one_graph(templates, bare, parallel, in_loop):
             before = name
     if not parallel:
         built.add_edge(before, END)
-    return built.compile()
+    return built
 
 
 def timed(run):
@@ -149,22 +218,10 @@ def timed(run):
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def measure(threads, coroutines, steps, seconds):
+def measure(calls, steps, seconds):
     """Wall and CPU microseconds per step, of the quicker way to call it."""
-
-    def threaded(runs):
-        for _ in range(runs):
-            threads.invoke(INPUT)
-
-    def in_loop(runs):
-        async def all_runs():
-            for _ in range(runs):
-                await coroutines.ainvoke(INPUT)
-
-        asyncio.run(all_runs())
-
     best = None
-    for call in (threaded, in_loop):
+    for call in calls:
         call(20)
         wall, _ = timed(lambda: call(20))
         runs = max(20, min(5000, int(20 * seconds / wall)))
@@ -176,30 +233,40 @@ def measure(threads, coroutines, steps, seconds):
 
 def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    named = {"s%d" % n: ANSWER for n in range(8)}
+    listed = [ANSWER] * 8
     cases = {
         "langchain.sequence3": (both(langchain_sequence()), 3, ANSWER),
-        "langchain.parallel8": (both(langchain_parallel()), 8, {"s%d" % n: ANSWER for n in range(8)}),
+        "langchain.parallel8": (both(langchain_parallel()), 8, named),
         "langgraph.sequence3": (graph(SEQUENCE, False, False), 3, ANSWER),
-        "langgraph.parallel8": (graph(PARALLEL, False, True), 8, [ANSWER] * 8),
+        "langgraph.parallel8": (graph(PARALLEL, False, True), 8, listed),
         "langchain_bare.sequence3": (both(langchain_sequence_bare()), 3, ANSWER),
-        "langchain_bare.parallel8": (both(langchain_parallel_bare()), 8, {"s%d" % n: ANSWER for n in range(8)}),
+        "langchain_bare.parallel8": (both(langchain_parallel_bare()), 8, named),
         "langgraph_bare.sequence3": (graph(SEQUENCE, True, False), 3, ANSWER),
-        "langgraph_bare.parallel8": (graph(PARALLEL, True, True), 8, [ANSWER] * 8),
+        "langgraph_bare.parallel8": (graph(PARALLEL, True, True), 8, listed),
+        "langgraph_sqlite.sequence3": (kept_graph(SEQUENCE, False, False), 3, ANSWER),
+        "langgraph_sqlite.parallel8": (kept_graph(PARALLEL, False, True), 8, listed),
+        "langgraph_sqlite_normal.sequence3": (kept_graph(SEQUENCE, False, False, "NORMAL"), 3, ANSWER),
+        "langgraph_sqlite_normal.parallel8": (kept_graph(PARALLEL, False, True, "NORMAL"), 8, listed),
+        "langgraph_sqlite_bare.sequence3": (kept_graph(SEQUENCE, True, False), 3, ANSWER),
+        "langgraph_sqlite_bare.parallel8": (kept_graph(PARALLEL, True, True), 8, listed),
     }
-    for name, ((threads, coroutines), _, wanted) in cases.items():
-        for got in threads.invoke(INPUT), asyncio.run(coroutines.ainvoke(INPUT)):
+    for name, (calls, _, wanted) in cases.items():
+        for call in calls:
+            got = call(1)
             if name.startswith("langgraph"):
                 got = got["parts"] or got["last"]
             assert got == wanted, (name, got)
-    packages = ("langchain-core", "langgraph")
+    packages = ("langchain-core", "langgraph", "langgraph-checkpoint-sqlite")
     print(
         json.dumps(
             {
                 "versions": {name: importlib.metadata.version(name) for name in packages},
-                "cases": {name: measure(*run, steps, seconds) for name, (run, steps, _) in cases.items()},
+                "cases": {name: measure(*run, seconds) for name, (*run, _) in cases.items()},
             }
         )
     )
 
 
-main()
+with tempfile.TemporaryDirectory() as FOLDER:
+    main()

@@ -1,6 +1,9 @@
 //! The chain engine's own overhead per step, beside `LangChain` and `LangGraph` in the same run: a sequence of
 //! three and eight side by side, on a model that answers at once. The Python side is `bench/peers/chains.py`,
 //! ours `engine`. Leaves both to themselves; this file has the cases, the order of runs and the sums.
+//!
+//! With the journal in memory ours stands beside those that keep nothing; with the journal on disk beside
+//! `LangGraph` with its SQLite checkpointer too, which also outlives a kill of the process.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -24,8 +27,10 @@ type RunChain = fn(yaml: &str, runs: u32, journal: Journal) -> Result<Duration>;
 /// How much less time a step must take than in either of the others.
 const GOAL: f64 = 20.0;
 const WARM_UP: u32 = 50;
-/// What `chains.py` measures.
+/// What `chains.py` measures that keeps nothing.
 const OTHERS: [&str; 4] = ["langchain", "langgraph", "langchain_bare", "langgraph_bare"];
+/// What it measures that keeps what happened on disk.
+const KEEPERS: [&str; 3] = ["langgraph_sqlite", "langgraph_sqlite_normal", "langgraph_sqlite_bare"];
 
 /// The same work as in `chains.py`, name by name.
 const CASES: &[Case] = &[
@@ -130,7 +135,7 @@ async fn theirs(options: &Options, python: &Path) -> Result<Said> {
     let text = Recipe::new("chains.py", python, options.core)
         .args([root().join("bench/peers/chains.py")])
         .args([options.seconds.to_string()])
-        .output(Duration::from_secs(120 + 60 * u64::from(options.seconds)))
+        .output(Duration::from_secs(180 + 60 * u64::from(options.seconds)))
         .await?;
     serde_json::from_str(&text).context("chains.py prints something else")
 }
@@ -179,7 +184,7 @@ fn summarize(samples: &BTreeMap<String, Vec<Step>>, report: &mut Report) {
     let wall = |name: &str| middle(samples.get(name)?, |step| step.wall_us_per_step);
     let cpu = |name: &str| middle(samples.get(name)?, |step| step.cpu_us_per_step);
     let ours = Journal::ALL.map(Journal::side);
-    for side in ours.into_iter().chain(OTHERS) {
+    for side in ours.into_iter().chain(OTHERS).chain(KEEPERS) {
         for case in CASES {
             let name = format!("{side}.{}", case.name);
             for (what, value) in [("wall_us_per_step", wall(&name)), ("cpu_us_per_step", cpu(&name))] {
@@ -189,7 +194,9 @@ fn summarize(samples: &BTreeMap<String, Vec<Step>>, report: &mut Report) {
             }
         }
     }
-    for (ours, theirs) in ours.into_iter().flat_map(|ours| OTHERS.map(|theirs| (ours, theirs))) {
+    let others = ours.into_iter().flat_map(|ours| OTHERS.map(|theirs| (ours, theirs)));
+    let keepers = KEEPERS.map(|theirs| (Journal::Disk.side(), theirs));
+    for (ours, theirs) in others.chain(keepers) {
         // The bare ones leave out what a step of ours does: a comparison with them is information.
         let goal = if theirs.ends_with("_bare") { Goal::None } else { Goal::AtLeast(GOAL) };
         for case in CASES {

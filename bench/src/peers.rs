@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{child::Recipe, report};
 
-const CHAINS: &[&str] = &["langchain-core==1.7.2", "langgraph==1.2.22"];
+const CHAINS: &[&str] = &["langchain-core==1.7.2", "langgraph==1.2.22", "langgraph-checkpoint-sqlite==3.1.2"];
 const LITELLM: &[&str] = &["litellm[proxy]==1.106.2"];
 /// Portkey cannot stream on Node 20 with the newest `@hono/node-server` that it allows (from 1.14 on, the
 /// headers of the answer it passes on cannot be changed, and it changes them), so it gets an older one.

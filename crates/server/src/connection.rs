@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 
+use crate::bare::Explained;
 use crate::closing::Closing;
 use crate::patience::Patient;
 use crate::service::Service;
@@ -44,18 +45,16 @@ pub(crate) async fn serve(
     settings: Settings,
     closing: Arc<Closing>,
 ) {
+    // Room to read a head that is too large, so that it can be answered with a reason.
+    let largest = settings.max_header.saturating_mul(2).max(MIN_BUFFER);
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
-        // Room to read a head that is too large, so that it can be answered with a reason.
-        .max_buf_size(settings.max_header.saturating_mul(2).max(MIN_BUFFER));
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(settings.max_header).unwrap_or(u32::MAX));
-    let io = TokioIo::new(Patient::new(stream, settings.write_timeout));
+        .max_buf_size(largest);
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(largest).unwrap_or(u32::MAX));
+    let io = TokioIo::new(Explained::new(Patient::new(stream, settings.write_timeout), largest));
     let answer = service_fn(move |request| {
         let service = Arc::clone(&service);
         async move { service.answer(request).await }

@@ -3,6 +3,7 @@
 //! Only this crate listens. Calls take a short way: the connection's task matches the path, reads the body
 //! and polls the engine itself. Everything else goes through an ordinary router.
 
+mod bare;
 mod body;
 mod calls;
 mod closing;

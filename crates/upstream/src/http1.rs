@@ -30,6 +30,10 @@ pub(crate) struct Live {
     connection: Pin<Box<Connection<TokioIo<Stream>, Parcel>>>,
 }
 
+/// The most that is read of an answer at once, which is what a caller who does not read makes wait here; an
+/// answer's head must fit into it.
+const MAX_BUFFER: usize = 128 << 10;
+
 /// Why a request on a connection failed.
 pub(crate) enum SendError {
     /// The connection was closed before it took a byte of the request, which comes back unharmed.
@@ -42,6 +46,7 @@ impl Live {
     /// Speaks the first words on a new connection.
     pub(crate) async fn open(stream: Stream) -> Result<Self, Fault> {
         let (sender, connection) = Builder::new()
+            .max_buf_size(MAX_BUFFER)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| broken(&error).with_progress(Progress::NothingSent))?;

@@ -13,6 +13,8 @@ mod limits;
 #[cfg(test)]
 mod overload;
 #[cfg(test)]
+mod panics;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod providers;

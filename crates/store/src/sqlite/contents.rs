@@ -89,6 +89,10 @@ impl Texts {
 /// none that begins like the two that stand for something else.
 fn is_plain(json: &str) -> bool {
     let bytes = json.as_bytes();
+    // Too short for a long text, and without a letter that stands for something else or could be one.
+    if bytes.len() <= LONG && !bytes.iter().any(|byte| matches!(byte, b'$' | b'\\')) {
+        return true;
+    }
     let mut at = 0;
     while let Some(open) = find(json, at) {
         let begin = open + 1;

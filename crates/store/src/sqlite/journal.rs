@@ -19,8 +19,12 @@ use crate::journal::{
 };
 use crate::{Answer, StoreError};
 
-const HEAD: &str = "SELECT *, COALESCE((SELECT seq + count FROM events WHERE events.run = runs.run \
-     ORDER BY seq DESC LIMIT 1), 0) AS events FROM runs WHERE TRUE";
+/// What [`head`] reads, and the number of events; more columns can go between the two.
+const HEAD: [&str; 2] = [
+    "SELECT run, chain, status, trace, caller, tenant, at, ended, owner, until",
+    ", COALESCE((SELECT seq + count FROM events WHERE events.run = runs.run \
+     ORDER BY seq DESC LIMIT 1), firsts) AS events FROM runs WHERE TRUE",
+];
 
 impl Journal for Sqlite {
     fn create(&self, run: &NewRun, owner: &str, lease: Duration) -> Answer<'static, Claim> {
@@ -102,7 +106,7 @@ impl Journal for Sqlite {
 
     fn list<'a>(&'a self, filter: &'a RunFilter) -> Answer<'a, Vec<RunHead>> {
         Box::pin(async move {
-            let mut query = QueryBuilder::<Engine>::new(HEAD);
+            let mut query = QueryBuilder::<Engine>::new(HEAD.concat());
             if let Some(chain) = &filter.chain {
                 query.push(" AND chain = ").push_bind(chain.to_string());
             }
@@ -160,7 +164,9 @@ impl Sqlite {
         let failed = || StoreError::database("load a run");
         // One transaction, so that the events are those of this very head.
         let mut transaction = self.read.begin().await.map_err(failed())?;
-        let mut query = QueryBuilder::<Engine>::new(HEAD);
+        let [head_of, from] = HEAD;
+        let mut query = QueryBuilder::<Engine>::new(head_of);
+        query.push(", source, inputs, result, first, firsts").push(from);
         query.push(" AND run = ").push_bind(id(run));
         let row = query.build().fetch_optional(&mut *transaction).await.map_err(failed())?;
         let row = row.ok_or(StoreError::UnknownRun(run))?;
@@ -174,20 +180,18 @@ impl Sqlite {
         let mut values = vec![json(&Columns(&row).get::<String>("inputs")?)?];
         let result = Columns(&row).get::<Option<String>>("result")?;
         values.push(result.as_deref().map_or(Ok(Value::Null), json)?);
-        let mut expected = 0;
+        let expected = Columns(&row).get::<i64>("firsts")?;
+        if let Some(first) = Columns(&row).get::<Option<String>>("first")? {
+            put(&mut values, expected, &first)?;
+        }
+        let mut expected = expected;
         for row in &bodies {
             let (seq, count): (i64, i64) = (Columns(row).get("seq")?, Columns(row).get("count")?);
             if seq != expected {
                 return Err(StoreError::unreadable("journal", format!("event {expected} is missing")));
             }
             expected += count;
-            match (count, json(&Columns(row).get::<String>("body")?)?) {
-                (1, event) => values.push(event),
-                (_, Value::Array(events)) if i64::try_from(events.len()) == Ok(count) => {
-                    values.extend(events);
-                }
-                _ => return Err(StoreError::unreadable("journal", format!("{count} events that are none"))),
-            }
+            put(&mut values, count, &Columns(row).get::<String>("body")?)?;
         }
         contents::unpack(&self.read, &mut values).await?;
         let events = values.split_off(2);
@@ -216,6 +220,16 @@ fn end(now: Timestamp, lease: Duration) -> i64 {
 
 fn json(text: &str) -> Result<Value, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::unreadable("value", error))
+}
+
+/// Events as they are stored: one as it is, several as an array.
+fn put(events: &mut Vec<Value>, count: i64, body: &str) -> Result<(), StoreError> {
+    match (count, json(body)?) {
+        (1, event) => events.push(event),
+        (_, Value::Array(several)) if i64::try_from(several.len()) == Ok(count) => events.extend(several),
+        _ => return Err(StoreError::unreadable("journal", format!("{count} events that are none"))),
+    }
+    Ok(())
 }
 
 fn holder(from: &Columns<'_>) -> Result<Option<Held>, StoreError> {

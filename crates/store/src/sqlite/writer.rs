@@ -1,11 +1,13 @@
 //! What runs write, gathered into as few transactions as there is time for.
 //!
 //! Whatever is handed in while a transaction is under way goes into the next one, all of it; what waits of one
-//! run is one statement text, so one message to the connection's thread, and its events are one row. A task
-//! writes for as long as something waits, and there is none when nothing does. A kill between two transactions
-//! leaves of each run the beginning that was committed; why that is enough is in `docs/book/decisions/0005`.
+//! run is one statement text, so one message to the connection's thread, and its events are one row; where the
+//! run itself is among it, all of it is the run's row. A task writes for as long as something waits, and there is
+//! none when nothing does. A kill between two transactions leaves of each run the beginning that was committed;
+//! why that is enough is in `docs/book/decisions/0005`.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::TryStreamExt as _;
@@ -55,6 +57,13 @@ struct Events {
     seq: u64,
     count: u64,
     body: String,
+}
+
+impl Events {
+    /// As a row has them.
+    fn stored(&self) -> String {
+        if self.count == 1 { self.body.clone() } else { format!("[{}]", self.body) }
+    }
 }
 
 /// All that waits of one claim.
@@ -120,7 +129,12 @@ impl Queue {
             let more = bodies.join(",");
             let count = bodies.len() as u64;
             match &mut pending.events {
-                None => pending.events = Some(Events { seq, count, body: more }),
+                None => {
+                    // A run that begins here has no events before.
+                    let expected = if pending.creation.is_some() { 0 } else { seq };
+                    in_step(&pending.claim, expected, seq)?;
+                    pending.events = Some(Events { seq, count, body: more });
+                }
                 Some(events) => {
                     in_step(&pending.claim, events.seq + events.count, seq)?;
                     events.count += count;
@@ -142,8 +156,10 @@ impl Queue {
             if pending.closing.is_some() {
                 return Err(StoreError::ClaimLost(pending.claim.run));
             }
-            if let Some(events) = &pending.events {
-                in_step(&pending.claim, events.seq + events.count, closing.seq)?;
+            match (&pending.events, &pending.creation) {
+                (Some(events), _) => in_step(&pending.claim, events.seq + events.count, closing.seq)?,
+                (None, Some(_)) => in_step(&pending.claim, 0, closing.seq)?,
+                (None, None) => {}
             }
             pending.closing = Some(closing);
             Ok(())
@@ -336,9 +352,10 @@ impl Pending {
     /// Sends all of it at once.
     async fn write(&self, connection: &mut SqliteConnection, bounds: Bounds) -> Result<Kept, StoreError> {
         let failed = || StoreError::database("write a journal");
+        let Some((text, statements)) = text(self.parts(), bounds) else { return Ok(Ok(())) };
         let changed = {
-            let mut results = connection.fetch_many(self.query(bounds));
-            let mut changed = Vec::with_capacity(5);
+            let mut results = connection.fetch_many(self.query(text));
+            let mut changed = Vec::with_capacity(4);
             while let Some(result) = results.try_next().await.map_err(|error| self.refused(error))? {
                 if let Either::Left(done) = result {
                     changed.push(done.rows_affected());
@@ -346,11 +363,8 @@ impl Pending {
             }
             changed
         };
-        let parts = [self.creation.is_some(), self.events.is_some(), self.closing.is_some()]
-            .into_iter()
-            .filter(|part| *part);
-        let first = usize::from(bounds == Bounds::Own);
-        if changed.len() > first && parts.zip(changed.iter().skip(first)).all(|(_, rows)| *rows == 1) {
+        let rows = changed.get(statements).unwrap_or_default();
+        if !rows.is_empty() && rows.iter().all(|rows| *rows == 1) {
             return Ok(Ok(()));
         }
         let holds = sqlx::query("SELECT 1 FROM runs WHERE run = ? AND epoch = ? AND owner IS NOT NULL");
@@ -373,85 +387,99 @@ impl Pending {
         StoreError::Database { doing: "write a journal", source: error }
     }
 
-    fn query(&self, bounds: Bounds) -> Query<'static, Engine, SqliteArguments> {
-        let parts = (self.creation.is_some(), self.events.is_some(), self.closing.is_some());
-        let query = sqlx::query(text(parts, bounds)).bind(id(self.claim.run)).bind(self.claim.epoch);
+    fn parts(&self) -> Parts {
+        match (&self.creation, &self.events, &self.closing) {
+            (Some(_), ..) => Parts::Run,
+            (None, Some(_), None) => Parts::Events,
+            (None, None, Some(_)) => Parts::End,
+            (None, Some(_), Some(_)) => Parts::EventsAndEnd,
+            (None, None, None) => Parts::Nothing,
+        }
+    }
+
+    fn query(&self, text: &'static str) -> Query<'static, Engine, SqliteArguments> {
+        let query = sqlx::query(text).bind(id(self.claim.run)).bind(self.claim.epoch);
         let query = match &self.events {
-            Some(Events { seq, count, body }) => {
-                let body = if *count == 1 { body.clone() } else { format!("[{body}]") };
-                query.bind(number(*seq)).bind(number(*count)).bind(body)
+            Some(events) => {
+                query.bind(number(events.seq)).bind(number(events.count)).bind(Some(events.stored()))
             }
-            None => query.bind(NONE).bind(NONE).bind(NONE),
+            None => query.bind(NONE).bind(0).bind(None::<String>),
         };
         let query = match &self.closing {
             Some(Closing { seq, status, result, at }) => {
                 query.bind(number(*seq)).bind(status.as_str()).bind(result.clone()).bind(at.as_micros())
             }
-            None => query.bind(NONE).bind(NONE).bind(NONE).bind(NONE),
+            None => query.bind(NONE).bind(Status::Running.as_str()).bind(NONE).bind(NONE),
         };
-        match &self.creation {
-            Some(creation) => query
-                .bind(creation.chain.to_string())
-                .bind(creation.source.to_vec())
-                .bind(creation.inputs.clone())
-                .bind(creation.trace.to_bytes().to_vec())
-                .bind(creation.caller.as_deref().map(str::to_owned))
-                .bind(creation.tenant.as_deref().map(str::to_owned))
-                .bind(creation.at.as_micros())
-                .bind(Status::Running.as_str())
-                .bind(creation.owner.to_string())
-                .bind(creation.until),
-            None => query,
-        }
+        let Some(creation) = &self.creation else { return query };
+        // Nobody holds a run that has ended.
+        let held = self.closing.is_none();
+        query
+            .bind(creation.chain.to_string())
+            .bind(creation.source.to_vec())
+            .bind(creation.inputs.clone())
+            .bind(creation.trace.to_bytes().to_vec())
+            .bind(creation.caller.as_deref().map(str::to_owned))
+            .bind(creation.tenant.as_deref().map(str::to_owned))
+            .bind(creation.at.as_micros())
+            .bind(held.then(|| creation.owner.to_string()))
+            .bind(held.then_some(creation.until))
     }
+}
+
+/// What there is to write of a claim.
+#[derive(Clone, Copy, Debug)]
+enum Parts {
+    /// A run, with its first events and its end where there are any.
+    Run,
+    Events,
+    End,
+    EventsAndEnd,
+    Nothing,
 }
 
 const NONE: Option<i64> = None;
 
 /// The number of a run's next event.
-const NEXT: &str = "SELECT seq + count FROM events WHERE run = ? ORDER BY seq DESC LIMIT 1";
+const NEXT: &str = "SELECT COALESCE((SELECT seq + count FROM events WHERE events.run = runs.run \
+     ORDER BY seq DESC LIMIT 1), firsts) FROM runs WHERE run = ?";
 
-/// The statement for these parts. The arguments have the same numbers in all of them: 1 run, 2 epoch, 3 to 5 the
-/// events, 6 to 9 the end, 10 to 19 the creation.
-const fn text((creation, events, closing): (bool, bool, bool), bounds: Bounds) -> &'static str {
+/// The statements for these parts, and which of their results must each tell of one row. The arguments have the
+/// same numbers in all of them: 1 run, 2 epoch, 3 to 5 the events, 6 to 9 the end, 10 to 18 the creation.
+///
+/// A statement alone is a transaction of its own, so it needs no other two around it.
+const fn text(parts: Parts, bounds: Bounds) -> Option<(&'static str, Range<usize>)> {
     macro_rules! create {
         () => {
-            "INSERT INTO runs (run, epoch, chain, source, inputs, trace, caller, tenant, at, status, owner, until) \
-             VALUES (?1, ?2, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19);"
+            "INSERT INTO runs (run, epoch, firsts, first, status, result, ended, \
+             chain, source, inputs, trace, caller, tenant, at, owner, until) \
+             VALUES (?1, ?2, ?4, ?5, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
         };
     }
     macro_rules! append {
         () => {
             "INSERT INTO events (run, seq, count, body) SELECT run, ?3, ?4, ?5 FROM runs \
              WHERE run = ?1 AND epoch = ?2 AND owner IS NOT NULL AND ?3 = COALESCE((SELECT seq + count FROM events \
-             WHERE run = ?1 ORDER BY seq DESC LIMIT 1), 0);"
+             WHERE run = ?1 ORDER BY seq DESC LIMIT 1), firsts)"
         };
     }
     macro_rules! finish {
         () => {
             "UPDATE runs SET status = ?7, result = ?8, ended = ?9, owner = NULL, until = NULL \
              WHERE run = ?1 AND epoch = ?2 AND owner IS NOT NULL AND ?6 = COALESCE((SELECT seq + count FROM events \
-             WHERE run = ?1 ORDER BY seq DESC LIMIT 1), 0);"
+             WHERE run = ?1 ORDER BY seq DESC LIMIT 1), firsts)"
         };
     }
-    macro_rules! bounded {
-        ($($part:expr),*) => {
-            match bounds {
-                Bounds::Own => concat!("BEGIN IMMEDIATE;", $($part,)* "COMMIT"),
-                Bounds::Given => concat!($($part),*),
-            }
-        };
-    }
-    match (creation, events, closing) {
-        (true, true, true) => bounded!(create!(), append!(), finish!()),
-        (true, true, false) => bounded!(create!(), append!()),
-        (true, false, true) => bounded!(create!(), finish!()),
-        (true, false, false) => bounded!(create!()),
-        (false, true, true) => bounded!(append!(), finish!()),
-        (false, true, false) => bounded!(append!()),
-        (false, false, true) => bounded!(finish!()),
-        (false, false, false) => bounded!(),
-    }
+    Some(match (parts, bounds) {
+        (Parts::Run, _) => (create!(), 0..1),
+        (Parts::Events, _) => (append!(), 0..1),
+        (Parts::End, _) => (finish!(), 0..1),
+        (Parts::EventsAndEnd, Bounds::Given) => (concat!(append!(), ";", finish!()), 0..2),
+        (Parts::EventsAndEnd, Bounds::Own) => {
+            (concat!("BEGIN IMMEDIATE;", append!(), ";", finish!(), ";COMMIT"), 1..3)
+        }
+        (Parts::Nothing, _) => return None,
+    })
 }
 
 fn number(number: u64) -> i64 {

@@ -218,8 +218,17 @@ async fn lists_are_filtered_and_newest_first() {
 
 /// The rows of `events`, as the database has them.
 async fn rows(path: &std::path::Path) -> Vec<(i64, i64)> {
+    pairs(path, "SELECT seq, count FROM events ORDER BY run, seq").await
+}
+
+/// How many events stand in each run's own row, and whether somebody holds it.
+async fn firsts(path: &std::path::Path) -> Vec<(i64, i64)> {
+    pairs(path, "SELECT firsts, owner IS NOT NULL FROM runs ORDER BY run").await
+}
+
+async fn pairs(path: &std::path::Path, query: &'static str) -> Vec<(i64, i64)> {
     let raw = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-    let rows = sqlx::query("SELECT seq, count FROM events ORDER BY run, seq").fetch_all(&raw).await.unwrap();
+    let rows = sqlx::query(query).fetch_all(&raw).await.unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
@@ -246,7 +255,8 @@ async fn what_is_written_while_nobody_waits_is_kept_in_order_and_together() {
     assert_eq!((stored.head.status, stored.head.events), (Status::Complete, 3));
     assert_eq!((stored.events.as_slice(), stored.result), (whole.as_slice(), Some(json!(3))));
     assert_eq!((stored.head.caller.as_deref(), stored.head.tenant.as_deref()), (Some("key"), Some("tenant")));
-    assert_eq!(rows(&path).await, [(0, 3)]);
+    // All of it in one row.
+    assert_eq!((rows(&path).await, firsts(&path).await), (vec![], vec![(3, 0)]));
 }
 
 #[tokio::test]
@@ -260,9 +270,43 @@ async fn closing_waits_for_what_was_handed_in() {
         drop(journal.append(&Claim::first(run.id), 0, journal::events([json!(number)])));
     }
     journal.close().await;
-    assert_eq!(rows(&path).await, [(0, 1); 9]);
+    assert_eq!((rows(&path).await, firsts(&path).await), (vec![], vec![(1, 1); 9]));
     let late = journal.create(&new_run(10), "a", LEASE).await;
     assert!(matches!(late.unwrap_err(), StoreError::Database { .. }));
+}
+
+#[tokio::test]
+async fn a_run_whose_first_events_are_in_its_row_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("windlass.db");
+    let journal = Sqlite::open(&path, &SqliteOptions::default()).await.unwrap();
+    let run = new_run(1);
+    let claim = Claim::first(run.id);
+    let created = journal.create(&run, "a", LEASE);
+    let error = journal.append(&claim, 2, journal::events([json!("too early")])).await.unwrap_err();
+    assert!(matches!(error, StoreError::OutOfStep { expected: 0, got: 2, .. }), "{error}");
+    created.await.unwrap();
+    let other = new_run(2);
+    let created = journal.create(&other, "a", LEASE);
+    let first =
+        journal.append(&Claim::first(other.id), 0, journal::events([json!("x".repeat(3_000)), json!(1)]));
+    created.await.unwrap();
+    first.await.unwrap();
+    let claim = journal.claim(&Wish { seize: Seize::Held, ..wish(other.id, "b", at(3)) }).await.unwrap();
+    for wrong in [0, 1, 3] {
+        let error = journal.append(&claim, wrong, journal::events([json!("wrong")])).await.unwrap_err();
+        assert!(matches!(error, StoreError::OutOfStep { expected: 2, got, .. } if got == wrong), "{error}");
+    }
+    let appended = journal.append(&claim, 2, journal::events([json!(2)]));
+    let ending = Ending { status: Status::Complete, result: Arc::new(json!("end")), at: at(9) };
+    journal.finish(&claim, 3, &ending).await.unwrap();
+    appended.await.unwrap();
+    let stored = journal.load(other.id).await.unwrap();
+    assert_eq!(stored.events, [json!("x".repeat(3_000)), json!(1), json!(2)]);
+    assert_eq!((stored.head.events, stored.result), (3, Some(json!("end"))));
+    let heads = journal.list(&RunFilter::default()).await.unwrap();
+    assert_eq!(heads.iter().map(|head| head.events).collect::<Vec<_>>(), [3, 0]);
+    assert_eq!((rows(&path).await, firsts(&path).await), (vec![(2, 1)], vec![(0, 1), (2, 0)]));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -41,6 +42,14 @@ pub enum StartError {
     /// TLS could not be set up.
     #[error("TLS for telemetry.otlp could not be set up: {0}")]
     Tls(#[from] rustls::Error),
+    /// A file of certificates that the environment names.
+    #[error("the certificates for telemetry.otlp in {path} cannot be used: {why}")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Called outside of a Tokio runtime.
     #[error("traces can only be exported from inside a Tokio runtime")]
     NoRuntime(#[from] tokio::runtime::TryCurrentError),
@@ -76,7 +85,8 @@ impl Exporter {
     /// that is away is an entry in the log, not an error. With no `otlp`, the same as [`Exporter::off`].
     ///
     /// `OTEL_EXPORTER_OTLP_HEADERS` adds headers for the collector, `OTEL_RESOURCE_ATTRIBUTES` attributes of
-    /// this process.
+    /// this process, `OTEL_EXPORTER_OTLP_CERTIFICATE` (or `…_TRACES_CERTIFICATE`) names a PEM file of authorities
+    /// to trust besides the public ones.
     pub fn start(settings: &Settings, version: &'static str, metrics: &Metrics) -> Result<Self, StartError> {
         let Some(address) = &settings.otlp else {
             return Ok(Self::off());

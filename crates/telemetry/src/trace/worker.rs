@@ -3,6 +3,7 @@
 //! The library's own batch processor has a thread without a reactor, where its asynchronous HTTP client
 //! cannot run; so one task of ours drives the library's exporter directly.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfi
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::EnvResourceDetector;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
@@ -126,15 +129,33 @@ pub(super) fn sender(address: &str, version: &'static str) -> Result<SpanExporte
 
 type Connector = hyper_rustls::HttpsConnector<hyper_util::client::legacy::connect::HttpConnector>;
 
-/// Plain and TLS connections; certificates are checked against Mozilla's roots.
-fn connector() -> Result<Connector, rustls::Error> {
+/// Files of certificates to trust besides the public ones, the more particular first (OpenTelemetry, "OTLP
+/// exporter configuration").
+const CERTIFICATES: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];
+
+/// Plain and TLS connections; certificates are checked against Mozilla's roots and the operator's own.
+fn connector() -> Result<Connector, StartError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = CERTIFICATES.iter().find_map(std::env::var_os).filter(|path| !path.is_empty()) {
+        trust(&mut roots, Path::new(&path))?;
+    }
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build())
+}
+
+fn trust(roots: &mut rustls::RootCertStore, path: &Path) -> Result<(), StartError> {
+    let fail = |why: String| StartError::Certificate { path: path.to_owned(), why };
+    let found = CertificateDer::pem_file_iter(path).map_err(|error| fail(error.to_string()))?;
+    let before = roots.len();
+    for certificate in found {
+        let certificate = certificate.map_err(|error| fail(error.to_string()))?;
+        roots.add(certificate).map_err(|error| fail(error.to_string()))?;
+    }
+    if roots.len() == before { Err(fail("there is no certificate in it".to_owned())) } else { Ok(()) }
 }
 
 fn endpoint(address: &str) -> String {
@@ -144,7 +165,7 @@ fn endpoint(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::endpoint;
+    use super::*;
 
     #[test]
     fn the_path_is_added_once() {
@@ -153,5 +174,14 @@ mod tests {
             assert_eq!(endpoint(address), "http://localhost:4318/v1/traces");
         }
         assert_eq!(endpoint("https://collector.example/otlp"), "https://collector.example/otlp/v1/traces");
+    }
+
+    #[test]
+    fn a_file_that_holds_no_certificate_is_told_by_its_name() {
+        let mut roots = rustls::RootCertStore::empty();
+        for path in ["/nowhere/at-all.pem", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
+            let error = trust(&mut roots, Path::new(path)).unwrap_err();
+            assert!(error.to_string().contains(path), "{error}");
+        }
     }
 }

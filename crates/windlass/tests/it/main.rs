@@ -10,6 +10,8 @@ mod files;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod judges;
 #[cfg(test)]
 mod judges_responses;
@@ -37,6 +39,8 @@ mod runs;
 mod sdk;
 #[cfg(test)]
 mod seen;
+#[cfg(test)]
+mod slow;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

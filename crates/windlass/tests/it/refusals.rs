@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use serde_json::{Value, json};
 use testkit::{Answer, Vendor};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::client::{Ask, Open, Reply};
@@ -179,23 +179,55 @@ async fn headers_that_are_absurd() {
         // A trace that is none is not worth a call.
         assert_eq!(gateway.ask(ask(path).header("traceparent", "00-nonsense")).await.status, 200);
     }
-    // What is no HTTP at all is refused by its framing; the process goes on.
-    for bytes in [
-        format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(200_000)),
-        (0..500).fold("GET / HTTP/1.1\r\n".to_owned(), |head, n| head + &format!("x-{n}: y\r\n")) + "\r\n",
-        "GET / HTTP/1.1\r\nbad name: x\r\n\r\n".to_owned(),
-        "POST / HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd".to_owned(),
-        "\u{1}\u{2}\u{3} what\r\n\r\n".to_owned(),
+    assert_eq!(gateway.ask(ask(CHAT)).await.status, 200);
+    gateway.stop().await;
+}
+
+/// What never becomes a request is told why, too, before its connection ends.
+#[tokio::test]
+async fn heads_that_are_none() {
+    let house = House::new(STRICT);
+    let gateway = house.serve().await;
+    let many = |count| {
+        let head = format!("POST {CHAT} HTTP/1.1\r\nhost: windlass\r\nauthorization: Bearer {KEY}\r\n");
+        (0..count).fold(head, |head, n| head + &format!("x-{n}: y\r\n")) + "content-length: 2\r\n\r\n{}"
+    };
+    for (bytes, status, word) in [
+        (format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(40_000)), 431, "more than 32000 bytes"),
+        // It goes on for long after it was refused.
+        (format!("POST {CHAT} HTTP/1.1\r\nx: {}", "y".repeat(900_000)), 431, "more than 32000 bytes"),
+        (many(101), 431, "more than a hundred headers"),
+        (many(5_000), 431, "headers"),
+        ("GET / HTTP/1.1\r\nbad name: x\r\n\r\n".to_owned(), 400, "not HTTP"),
+        ("POST / HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd".to_owned(), 400, "not HTTP"),
+        ("\u{1}\u{2}\u{3} what\r\n\r\n".to_owned(), 400, "not HTTP"),
     ] {
         let mut stream = TcpStream::connect(gateway.address).await.unwrap();
-        // The other end may have had enough before everything is sent.
-        let _sent = stream.write_all(bytes.as_bytes()).await;
-        match soon("a refusal", Open::read(stream)).await {
-            Ok(open) => assert!((400..500).contains(&open.status), "{}: {bytes:.60}", open.status),
-            Err(error) => assert!(gone(error.kind()), "{error}: {bytes:.60}"),
-        }
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let reply = soon("the refusal", async { Open::read(stream).await?.whole().await }).await;
+        let reply = reply.unwrap_or_else(|error| panic!("{error}: {bytes:.60}"));
+        let error = check("", &reply, status, "WL1008");
+        assert!(error["message"].as_str().unwrap().contains(word), "{bytes:.60}: {error:#}");
+        assert_eq!(reply.header("connection"), Some("close"));
     }
-    assert_eq!(gateway.ask(ask(CHAT)).await.status, 200);
+    // As many as are allowed.
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.write_all(many(90).as_bytes()).await.unwrap();
+    let reply = soon("the refusal", async { Open::read(stream).await?.whole().await }).await.unwrap();
+    check(CHAT, &reply, 400, "WL1004");
+    // Also when the connection has served well before.
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nhost: windlass\r\n\r\n").await.unwrap();
+    let mut seen = Vec::new();
+    while !seen.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+        assert!(soon("the answer", stream.read_buf(&mut seen)).await.unwrap() > 0);
+    }
+    stream.write_all(many(200).as_bytes()).await.unwrap();
+    soon("the end", stream.read_to_end(&mut seen)).await.unwrap();
+    let seen = String::from_utf8(seen).unwrap();
+    assert!(seen.starts_with("HTTP/1.1 200") && seen.contains("HTTP/1.1 431"), "{seen}");
+    assert!(seen.contains("WL1008"), "{seen}");
+    assert_eq!(gateway.ask(Ask::post(CHAT, &call("demo/talker")).key(KEY)).await.status, 200);
     gateway.stop().await;
 }
 

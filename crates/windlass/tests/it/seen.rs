@@ -1,10 +1,15 @@
 //! What is seen of a call from outside: the trace that it belongs to, metrics, the log; and what must not be.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base64::Engine as _;
 use serde_json::{Value, json};
 use testkit::{Answer, Vendor, openai};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Ask;
-use crate::house::{House, soon};
+use crate::house::{Gateway, House, said, soon};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
@@ -70,6 +75,72 @@ telemetry: {{ otlp: '{}', sample: 0, log_level: trace }}
     let log = gateway.log();
     assert!(!log.contains(SECRET), "{log}");
     gateway.stop().await;
+}
+
+/// TLS in front of what listens at `to`, with a certificate for `localhost`; its port, and the certificate in PEM.
+async fn tls(to: SocketAddr) -> (u16, String) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config.unwrap()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Whoever does not trust the certificate goes away.
+                let Ok(mut plain) = acceptor.accept(stream).await else { return };
+                let mut behind = TcpStream::connect(to).await.unwrap();
+                let _ended = tokio::io::copy_bidirectional(&mut plain, &mut behind).await;
+            });
+        }
+    });
+    let body = base64::engine::general_purpose::STANDARD.encode(made.cert.der());
+    (port, format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"))
+}
+
+#[tokio::test]
+async fn a_collector_behind_tls_gets_spans_if_its_certificate_is_trusted() {
+    let collector = Vendor::start(Answer::json(200, "{}")).await.unwrap();
+    let to = collector.url("").trim_start_matches("http://").parse().unwrap();
+    let (port, pem) = tls(to).await;
+    let house = House::new(&format!(
+        "version: 1
+providers: {{ demo: {{ kind: simulated, models: {{ talker: {{}} }} }} }}
+telemetry: {{ otlp: 'https://localhost:{port}', sample: 1 }}
+"
+    ));
+    house.write("collector.pem", &pem);
+    let messages = json!([{ "role": "user", "content": "hello" }]);
+    let ask = Ask::post("/v1/chat/completions", &json!({ "model": "demo/talker", "messages": messages }));
+    for trusted in [false, true] {
+        let mut command = house.command(&["serve", "--listen", "127.0.0.1:0"]);
+        if trusted {
+            command.env("OTEL_EXPORTER_OTLP_CERTIFICATE", house.path("collector.pem"));
+        }
+        let gateway = Gateway::start(command).await;
+        assert_eq!(gateway.ask(ask.clone()).await.status, 200);
+        if trusted {
+            let export = soon("the spans", collector.request()).await;
+            assert_eq!((export.method.as_str(), export.path.as_str()), ("POST", "/v1/traces"));
+            assert!(contains(&export.body, b"gen_ai.request.model"));
+        } else {
+            gateway.logged("collector", 0).await;
+            assert_eq!(collector.connections(), 0, "nothing is told to whom nobody vouches for");
+        }
+        gateway.stop().await;
+    }
+    house.write("collector.pem", "nothing");
+    let mut command = house.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let said = said({
+        command.env("OTEL_EXPORTER_OTLP_CERTIFICATE", house.path("collector.pem"));
+        command
+    });
+    let said = said.await;
+    assert!(said.code != 0 && said.err.contains("collector.pem"), "{said:?}");
 }
 
 #[tokio::test]
