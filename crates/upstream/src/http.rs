@@ -10,6 +10,7 @@ use http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use types::{Blame, Code, Fault, Kind, Moment, Timing};
+use wire::http1::Answer;
 
 use crate::auth::{OauthSettings, Tokens};
 use crate::coding::{self, Compression};
@@ -197,7 +198,7 @@ impl Http {
             let request = self.template.http2(request);
             return exchange_at(place, request, timing).await.map_err(|error| self.unanswered(error));
         }
-        let mut live = Live::open(stream).await?;
+        let mut live = Live::new(stream);
         let sent_at = clock::now();
         match live.send(request).await {
             Ok(answer) => Ok(self.answered(answer, live, permit, (sent_at, timing))),
@@ -253,15 +254,16 @@ impl Http {
 
     fn answered(
         &self,
-        answer: http::Response<hyper::body::Incoming>,
+        answer: Answer,
         live: Live,
         permit: OwnedSemaphorePermit,
         (sent_at, mut timing): (Moment, Timing),
     ) -> Exchange {
         timing.first_byte = Some(clock::now() - sent_at);
-        let (head, incoming) = answer.into_parts();
-        let body = Body::Http1(http1::Body::new(incoming, live, Arc::clone(&self.pool), permit));
-        Exchange { status: head.status, headers: head.headers, body, timing, sent_at }
+        let Answer { status, headers, framing, stays_open } = answer;
+        let pool = stays_open.then(|| Arc::clone(&self.pool));
+        let body = Body::Http1(http1::Body::new(framing, live, pool, permit));
+        Exchange { status, headers, body, timing, sent_at }
     }
 
     /// A connection that was new took no answer.

@@ -17,6 +17,7 @@ mod fields;
 mod foreign;
 mod gemini;
 mod history;
+pub mod http1;
 mod object;
 mod omission;
 mod openai;
