@@ -15,6 +15,7 @@ use crate::bare::Explained;
 use crate::closing::Closing;
 use crate::patience::Patient;
 use crate::service::Service;
+use crate::waiting::{HeadTimer, Watch};
 
 /// What a connection may do.
 #[derive(Clone, Copy, Debug)]
@@ -47,12 +48,9 @@ pub(crate) async fn serve(
 ) {
     // Room to read a head that is too large, so that it can be answered with a reason.
     let largest = settings.max_header.saturating_mul(2).max(MIN_BUFFER);
+    let timer = HeadTimer::new();
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout)
-        .max_buf_size(largest);
+    builder.http1().timer(timer.clone()).header_read_timeout(settings.header_timeout).max_buf_size(largest);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(largest).unwrap_or(u32::MAX));
     let io = TokioIo::new(Explained::new(Patient::new(stream, settings.write_timeout), largest));
     let answer = service_fn(move |request| {
@@ -61,9 +59,16 @@ pub(crate) async fn serve(
     });
     let mut connection = pin!(builder.serve_connection(io, answer));
     let mut finish = pin!(closing.finish.told());
-    let ended = poll_fn(|cx| match connection.as_mut().poll(cx) {
-        Poll::Ready(ended) => Poll::Ready(Some(ended)),
-        Poll::Pending => finish.as_mut().poll(cx).map(|()| None),
+    let mut watch = Watch::new(timer);
+    let ended = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Some(ended));
+            }
+            if !watch.is_over(cx) {
+                return finish.as_mut().poll(cx).map(|()| None);
+            }
+        }
     });
     let ended = if let Some(ended) = ended.await {
         ended

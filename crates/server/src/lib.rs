@@ -22,5 +22,6 @@ mod room;
 mod router;
 mod service;
 mod tokens;
+mod waiting;
 
 pub use listener::{BindError, Server};

@@ -87,7 +87,7 @@ pub(crate) fn answered(dialect: Dialect, answered: Answered) -> Response<ReplyBo
             headers.insert(CONTENT_TYPE, JSON);
             tell(&mut headers, dialect, whole.about);
             if let Some(cost) = whole.cost {
-                put(&mut headers, COST, cost.to_string());
+                put(&mut headers, COST, cost.text().as_str());
             }
             response(headers, ReplyBody::Whole(Full::new(whole.body)))
         }

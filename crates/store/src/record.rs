@@ -250,10 +250,8 @@ impl Line<'_> {
     }
 
     fn cost(&mut self, cost: Option<Money>) {
-        use std::io::Write as _;
         if let Some(cost) = cost {
-            // Writing to a vector does not fail.
-            let _ = write!(self.0, ",\"cost\":\"{cost}\"");
+            self.raw(",\"cost\":\"").raw(cost.text().as_str()).raw("\"");
         }
     }
 

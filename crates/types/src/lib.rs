@@ -20,7 +20,7 @@ pub mod usage;
 pub use code::Code;
 pub use fault::{Blame, Fault, Kind, Progress, Retry};
 pub use id::{AttemptKey, CallId, RunId, TraceId};
-pub use money::Money;
+pub use money::{Money, MoneyText};
 pub use name::{Dialect, Priority};
 pub use price::Price;
 pub use profile::{Applied, Parameter, Parameters};

@@ -66,27 +66,68 @@ impl Money {
     }
 }
 
-impl fmt::Display for Money {
+/// An amount as a text of its own: what goes into a row or a header with every call is written without the
+/// machinery of formatting.
+#[derive(Clone, Copy, Debug)]
+pub struct MoneyText {
+    /// A sign, up to 27 digits, a point, and twelve places.
+    bytes: [u8; 44],
+    start: usize,
+    end: usize,
+}
+
+impl MoneyText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(self.bytes.get(self.start..self.end).unwrap_or_default()).unwrap_or_default()
+    }
+}
+
+impl Money {
     /// Dollars with as many decimals as needed and at least two: `0.25`, `0.000001875`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
+    pub fn text(self) -> MoneyText {
+        const POINT: usize = 30;
+        let mut bytes = [b'0'; 44];
+        bytes[POINT] = b'.';
         let pico = self.0.unsigned_abs();
         // Hardly ever more than 18 million dollars: 64 bits are divided much faster than 128.
-        let (whole, mut part) = if let Ok(pico) = u64::try_from(pico) {
+        let (mut whole, mut part) = if let Ok(pico) = u64::try_from(pico) {
             (u128::from(pico / DOLLAR_64), pico % DOLLAR_64)
         } else {
             let dollar = u128::from(DOLLAR_64);
             // Below 10¹², which fits.
             (pico / dollar, u64::try_from(pico % dollar).unwrap_or_default())
         };
-        let mut digits = [b'0'; PLACES as usize];
-        for digit in digits.iter_mut().rev() {
-            *digit += (part % 10) as u8;
+        let mut end = POINT + 3;
+        for at in (POINT + 1..=POINT + PLACES as usize).rev() {
+            if part == 0 {
+                break;
+            }
+            let digit = (part % 10) as u8;
             part /= 10;
+            bytes[at] = b'0' + digit;
+            if digit != 0 {
+                end = end.max(at + 1);
+            }
         }
-        let shown = digits.iter().rposition(|digit| *digit != b'0').map_or(2, |last| (last + 1).max(2));
-        let decimals = str::from_utf8(&digits[..shown]).unwrap_or_default();
-        write!(f, "{sign}{whole}.{decimals}")
+        let mut start = POINT - 1;
+        while whole > 0 {
+            bytes[start] = b'0' + (whole % 10) as u8;
+            whole /= 10;
+            start -= usize::from(whole > 0);
+        }
+        if self.0 < 0 {
+            start -= 1;
+            bytes[start] = b'-';
+        }
+        MoneyText { bytes, start, end }
+    }
+}
+
+impl fmt::Display for Money {
+    /// As [`Money::text`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().as_str())
     }
 }
 
@@ -204,6 +245,7 @@ mod tests {
             ("7.5e-07", "0.00000075"),
             ("12e2", "1200.00"),
             (".5", "0.50"),
+            ("-170141183460469231731687303.715884105727", "-170141183460469231731687303.715884105727"),
         ] {
             let money: Money = text.parse().unwrap();
             assert_eq!(money.to_string(), shown, "{text}");

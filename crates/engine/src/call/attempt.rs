@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use policy::attempt::{Event, Machine, Send, Step, StreamFailure};
 use policy::degrade::Level;
 use policy::limit::{Place as Spot, Rank, Standing};
@@ -185,7 +185,7 @@ impl Engine {
         if !exchange.status.is_success() {
             return Err(self.provider_error(dialect, exchange).await);
         }
-        if target.deployment.obey {
+        if target.deployment.obey && exchange.headers.keys().any(tells_of_limits) {
             let header = |name: &str| exchange.headers.get(name).and_then(|value| value.to_str().ok());
             record.told(wire::rate_limits(dialect, &header, clock::wall));
         }
@@ -351,8 +351,16 @@ pub(super) async fn collect(body: &mut Body, max: usize) -> Result<Bytes, Fault>
     Ok(all.take())
 }
 
+/// Whether a header is one of those that a provider tells its own limits by.
+fn tells_of_limits(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-ratelimit") || name.as_str().starts_with("anthropic-ratelimit")
+}
+
 fn request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get("x-request-id").or_else(|| headers.get("request-id"))
+    // Looked up by their text they would be read and checked each time.
+    const OPENAI: HeaderName = HeaderName::from_static("x-request-id");
+    const ANTHROPIC: HeaderName = HeaderName::from_static("request-id");
+    headers.get(OPENAI).or_else(|| headers.get(ANTHROPIC))
 }
 
 fn silent(target: &Target, stream: bool) -> Fault {
