@@ -25,6 +25,7 @@ mod ration;
 mod record;
 mod relay;
 mod reply;
+mod silence;
 mod stream;
 mod tally;
 mod trial;
