@@ -18,6 +18,7 @@ mod limit;
 mod outgoing;
 mod permissions;
 mod plan;
+mod plans;
 mod pool;
 mod profile;
 mod race;
@@ -39,8 +40,8 @@ use wire::Peek;
 
 pub use admit::{Head, Step, Who};
 pub use count::Counted;
-pub(crate) use plan::Plans;
 pub use plan::{Plan, Target};
+pub(crate) use plans::Plans;
 pub use record::Settled;
 pub use relay::Relay;
 pub use reply::{About, Answered, Inbound, Refusal, Whole};
