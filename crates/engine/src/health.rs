@@ -4,6 +4,7 @@
 //! Decides nothing: the machines are `policy`'s. Attempts feed them (`call::watch`), and once a second
 //! [`Deployments::tick`] asks the forecasts.
 
+mod deeds;
 mod deployment;
 mod room;
 

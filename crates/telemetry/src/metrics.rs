@@ -21,7 +21,7 @@ mod target;
 mod text;
 
 pub use chain::{ActiveRun, ChainMetrics, RunEnd, RunStatus};
-pub use target::{BreakerState, Size, Target};
+pub use target::{BreakerState, CLASSES, Size, Target};
 
 /// What the answer to a scrape says about itself.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

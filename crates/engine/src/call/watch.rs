@@ -134,7 +134,7 @@ impl Watch {
         }
         if !std::mem::replace(&mut self.over, true) {
             self.deployment.health.total.record(now, now.since(self.began));
-            self.deployment.health.tally.record(now, None);
+            self.deployment.ended(now, None);
         }
     }
 
@@ -151,7 +151,7 @@ impl Watch {
         let impatient = self.impatient(fault, now);
         self.leave(fault, impatient, now);
         let cause = (!impatient).then(|| Cause::of(fault));
-        self.deployment.health.tally.record(now, cause);
+        self.deployment.ended(now, cause);
         match Sample::of(fault).filter(|_| !impatient) {
             Some(sample) => {
                 self.outstanding.failed(took, now);

@@ -477,3 +477,24 @@ async fn a_translated_stream_names_the_model_that_answered() {
     let start = said.lines().find(|line| line.contains("message_start") && line.starts_with("data")).unwrap();
     assert!(start.contains(r#""model":"scripted""#) && !said.contains(r#""model":"gw""#), "{said}");
 }
+
+#[tokio::test]
+async fn what_fails_is_known_by_the_metrics_names_and_told_with_its_reason() {
+    let names: Vec<_> = policy::attempt::Cause::ALL.iter().map(|cause| cause.as_str()).collect();
+    assert_eq!(names, telemetry::metrics::CLASSES, "each class has a counter");
+    let (one_bad, two_bad) = (Patient::start(true).await, Patient::start(true).await);
+    let providers = one("one", &one_bad) + &one("two", &two_bad);
+    let more = "defaults: { retry: { attempts: 1 }, breaker: { open: 1m } }";
+    let house = House::with(&providers, more).await;
+    for _ in 0..STREAK {
+        house.engine().call(chat("one/m", false)).await.unwrap_err();
+        house.engine().call(chat("two/m", false)).await.unwrap_err();
+    }
+    let errors = house.engine().errors(60);
+    assert_eq!((errors.all.attempts, errors.all.failures), (14, 14));
+    assert_eq!(errors.by_class.len(), 1);
+    assert_eq!(errors.by_provider.len(), 2);
+    assert!(errors.patterns.iter().any(|pattern| pattern.kind == "everywhere"), "{:?}", errors.patterns);
+    assert_eq!(errors.actions.len(), 2);
+    assert!(errors.actions.iter().all(|action| action.what.ends_with("open") && !action.why.is_empty()));
+}
