@@ -180,6 +180,7 @@ mod tests {
         let timeouts = Timeouts {
             connect: duration(&route::TIMEOUTS, "connect"),
             first_token: duration(&route::TIMEOUTS, "first_token"),
+            answer: None,
             idle: duration(&route::TIMEOUTS, "idle"),
             total: duration(&route::TIMEOUTS, "total"),
         };

@@ -101,6 +101,46 @@ impl Config {
         }
     }
 
+    /// Whether the file itself names what a caller calls `name` and what was found to mean `meaning` (a route's name, or
+    /// `provider/model`): a route, an alias, or a model that is listed or stands in a route.
+    pub fn is_configured(&self, name: &str, meaning: &str) -> bool {
+        let is = |target: &Target| {
+            meaning.strip_prefix(&target.provider).and_then(|rest| rest.strip_prefix('/'))
+                == Some(&*target.model)
+        };
+        let listed = |(provider, model): (&str, &str)| {
+            self.provider(provider).is_some_and(|provider| provider.models.find(model).is_some())
+        };
+        self.aliases.contains_key(name)
+            || self.route(name).is_some()
+            || meaning.split_once('/').is_some_and(listed)
+            || self.routes.iter().flat_map(|route| &route.targets).any(is)
+            || self.aliases.values().any(|meaning| matches!(meaning, Meaning::Model(target) if is(target)))
+    }
+
+    /// All models that the file itself names, each with the name that its provider is asked for: those that a provider
+    /// lists, and those of routes and aliases. Some come more than once.
+    pub fn configured_targets(&self) -> impl Iterator<Item = (Target, String)> {
+        let listed = self.providers.iter().flat_map(|provider| {
+            let models = match &provider.models {
+                Models::Listed(models) => models.as_slice(),
+                Models::Any => &[],
+            };
+            let target =
+                |model: &Model| Target { provider: provider.name.clone(), model: model.name.clone() };
+            models.iter().map(move |model| (target(model), model.id.clone()))
+        });
+        let aliased = self.aliases.values().filter_map(|meaning| match meaning {
+            Meaning::Model(target) => Some(target),
+            Meaning::Route(_) => None,
+        });
+        let named = self.routes.iter().flat_map(|route| &route.targets).chain(aliased).map(|target| {
+            let listed = self.provider(&target.provider).and_then(|at| at.models.find(&target.model));
+            (target.clone(), listed.map_or_else(|| target.model.clone(), |model| model.id.clone()))
+        });
+        listed.chain(named)
+    }
+
     /// All names that a caller can be told: routes, aliases, and `provider/model` of what is listed.
     pub fn model_names(&self) -> Vec<String> {
         let routes = self.routes.iter().map(|route| route.name.clone());

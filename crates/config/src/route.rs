@@ -131,6 +131,8 @@ pub struct Deadlines {
     pub connect: Option<Duration>,
     /// See [`Timeouts::first_token`].
     pub first_token: Option<Duration>,
+    /// See [`Timeouts::answer`].
+    pub answer: Option<Duration>,
     /// See [`Timeouts::idle`].
     pub idle: Option<Duration>,
     /// See [`Timeouts::total`].
@@ -143,6 +145,7 @@ impl Deadlines {
         Timeouts {
             connect: self.connect.unwrap_or(base.connect),
             first_token: self.first_token.unwrap_or(base.first_token),
+            answer: self.answer.or(base.answer),
             idle: self.idle.unwrap_or(base.idle),
             total: self.total.unwrap_or(base.total),
         }

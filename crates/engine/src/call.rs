@@ -18,6 +18,7 @@ mod limit;
 mod outgoing;
 mod permissions;
 mod plan;
+mod plans;
 mod pool;
 mod profile;
 mod race;
@@ -25,6 +26,7 @@ mod ration;
 mod record;
 mod relay;
 mod reply;
+mod silence;
 mod stream;
 mod tally;
 mod trial;
@@ -38,11 +40,13 @@ use wire::Peek;
 
 pub use admit::{Head, Step, Who};
 pub use count::Counted;
-pub(crate) use plan::Plans;
 pub use plan::{Plan, Target};
+pub(crate) use plans::Plans;
 pub use record::Settled;
 pub use relay::Relay;
 pub use reply::{About, Answered, Inbound, Refusal, Whole};
+
+pub use tally::turned_away;
 
 use crate::Engine;
 use crate::call::ration::Ration;

@@ -22,6 +22,7 @@ use crate::overload::{Overview, Places};
 use crate::pulse::Pulse;
 use crate::runs::Runs;
 use crate::snapshot::Snapshot;
+use crate::trouble::Figures;
 
 /// The engine. Cheap to clone: all clones are the same one.
 #[derive(Clone)]
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     /// The callers' rate limits.
     pub(crate) limits: Keeper,
     /// Calls that have ended.
+    pub(crate) figures: Figures,
     pub(crate) pulse: Pulse,
     /// Told when the last call in flight has ended.
     pub(crate) idle: Notify,

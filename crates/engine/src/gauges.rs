@@ -46,7 +46,7 @@ fn machine() -> Option<u64> {
 }
 
 /// Seconds of processor time that this process has used.
-fn processor() -> Option<f64> {
+pub(crate) fn processor() -> Option<f64> {
     let text = fs::read_to_string("/proc/self/stat").ok()?;
     // The name stands in parentheses and may hold spaces.
     let (_, rest) = text.rsplit_once(')')?;

@@ -4,10 +4,11 @@
 //! Decides nothing: the machines are `policy`'s. Attempts feed them (`call::watch`), and once a second
 //! [`Deployments::tick`] asks the forecasts.
 
+mod deeds;
 mod deployment;
 mod room;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use config::overload::Concurrency;
@@ -20,7 +21,7 @@ use types::Moment;
 pub(crate) use deployment::Deployment;
 pub(crate) use room::{Full, Place, Room};
 
-/// Deployments that are remembered. About 25 KiB each.
+/// Deployments that are remembered beside the configured ones. About 25 KiB each.
 const MOST: usize = 512;
 /// More failures in a row, or calls, than a process will see: a breaker that is switched off.
 const NEVER: u32 = u32::MAX / 4;
@@ -28,6 +29,9 @@ const NEVER: u32 = u32::MAX / 4;
 /// By provider, and then by the provider's name of the model. In an order, so that the same calls always lead to the
 /// same decisions.
 type Known = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<Deployment>>>;
+
+/// Models that the configuration names, by provider.
+type Configured = HashMap<String, HashSet<String>>;
 
 /// All deployments that were asked under one set of settings.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub(crate) struct Deployments {
     shed: Option<shed::Settings>,
     judge: Arc<Judge>,
     known: Mutex<Known>,
+    /// Those that the configuration itself names: provider, and its name of the model. They always have a place.
+    configured: Mutex<Configured>,
 }
 
 impl Deployments {
@@ -60,12 +66,23 @@ impl Deployments {
                     settings.least_calls = NEVER;
                 }
                 let judge = Arc::new(Judge::new(settings));
-                Arc::new(Self { breaker, concurrency, shed, judge, known: Mutex::default() })
+                let (known, configured) = (Mutex::default(), Mutex::default());
+                Arc::new(Self { breaker, concurrency, shed, judge, known, configured })
             }
         }
     }
 
-    /// The deployment whose figures go to `metrics`. Where too many are in use, one that nobody remembers.
+    /// These are configured now, by provider and its name of the model: they are remembered whatever callers ask for.
+    pub(crate) fn configure(&self, targets: impl Iterator<Item = (String, String)>) {
+        let mut configured = Configured::new();
+        for (provider, model) in targets {
+            configured.entry(provider).or_default().insert(model);
+        }
+        *self.configured.lock().unwrap_or_else(PoisonError::into_inner) = configured;
+    }
+
+    /// The deployment whose figures go to `metrics`. Where too many that are not configured are in use, one that
+    /// nobody remembers.
     pub(crate) fn get(
         &self,
         provider: &Arc<str>,
@@ -80,11 +97,25 @@ impl Deployments {
         let settings = (self.breaker, self.concurrency, self.shed);
         let made = Deployment::new((provider, model), &self.judge, settings, (metrics, now));
         let made = Arc::new(made);
-        if count(&known) >= MOST {
-            known.values_mut().for_each(|models| models.retain(|_, kept| Arc::strong_count(kept) > 1));
+        let configured = self.configured.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = |provider: &str, model: &str| {
+            configured.get(provider).is_some_and(|models| models.contains(model))
+        };
+        let others = |known: &Known| {
+            let of = |(provider, models): (&Arc<str>, &BTreeMap<Arc<str>, _>)| {
+                models.keys().filter(|model| !own(provider, model)).count()
+            };
+            known.iter().map(of).sum::<usize>()
+        };
+        let mut place = own(provider, model) || others(&known) < MOST;
+        if !place {
+            known.iter_mut().for_each(|(provider, models)| {
+                models.retain(|model, kept| Arc::strong_count(kept) > 1 || own(provider, model));
+            });
             known.retain(|_, models| !models.is_empty());
+            place = others(&known) < MOST;
         }
-        if count(&known) < MOST {
+        if place {
             known.entry(Arc::clone(provider)).or_default().insert(Arc::clone(model), Arc::clone(&made));
         }
         made
@@ -118,10 +149,6 @@ impl Deployments {
         // Nothing under the lock can panic half-way.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn count(known: &Known) -> usize {
-    known.values().map(BTreeMap::len).sum()
 }
 
 /// The retry budget of all routes together: the one before, if it allows the same.

@@ -20,15 +20,19 @@ mod runs;
 mod snapshot;
 mod start;
 mod stores;
+mod trouble;
 
 pub use call::{
     About, Answered, Counted, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole,
+    turned_away,
 };
 pub use chains::{Chains, ChainsError, Offered};
 pub use engine::Engine;
 pub use overload::{Overview, Places};
+pub use policy::analysis::Count;
 pub use policy::degrade::Level;
 pub use policy::limit::{Gauge, Standing};
 pub use runs::{NewRun, Run, Seen, stored_chain};
 pub use start::{StartError, Started};
 pub use stores::Stores;
+pub use trouble::{Action, Errors, Recurring};

@@ -7,13 +7,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use policy::limit::{Denial, Place, Rules, Shares, Signal, Standing, Take, Tier};
+use policy::limit::{Algorithm, Denial, Place, Rule, Rules, Shares, Signal, Standing, Take, Tier, Unit};
 use store::limits::{Held, Shared};
 use types::{Moment, Priority};
 use upstream::clock;
 
 use crate::ids;
 use crate::line::{Gate, InVain, Line};
+
+/// Timers are late by so much; who has no more time to spare waits in vain.
+const LATE: Duration = Duration::from_millis(10);
 
 /// The keeper of limits: this process's own, or those that replicas share.
 #[derive(Debug)]
@@ -66,6 +69,24 @@ impl Gate for Limited {
     }
 }
 
+/// How long `rule` takes at least to let so many calls of so many tokens pass.
+fn turns(rule: Rule, (calls, tokens): (u64, u64)) -> Duration {
+    let units = match rule.unit {
+        Unit::Requests => calls,
+        Unit::Tokens => tokens,
+    };
+    let limit = rule.limit.max(1);
+    let whole = rule.per.saturating_mul(u32::try_from(units / limit).unwrap_or(u32::MAX));
+    match rule.algorithm {
+        // What it lets pass comes back as it went, maybe all at once.
+        Algorithm::SlidingWindow => whole,
+        Algorithm::TokenBucket | Algorithm::Adaptive(_) => {
+            let part = rule.per.as_nanos() * u128::from(units % limit) / u128::from(limit);
+            whole.saturating_add(Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX)))
+        }
+    }
+}
+
 async fn take(limits: &Shared, take: &Take<'_>) -> Result<Grant, Denial> {
     let held = limits.take(take).await?;
     Ok(Grant { standing: held.standing(), held: Some(held) })
@@ -106,7 +127,10 @@ impl Keeper {
             let new = || Arc::new(Line::new(Limited(self.limits.clone()), queue, None));
             Arc::clone(lines.entry(key).or_insert_with(new))
         };
-        let mut carried = line.wait(Arc::new(ask), place, None).await?;
+        let rule = ask.rule(denial);
+        let left = place.deadline.since(clock::now()).saturating_sub(LATE);
+        let hope = |before| rule.is_none_or(|rule| denial.retry_after + turns(rule, before) <= left);
+        let mut carried = line.wait_with(Arc::new(ask), place, None, hope).await?;
         carried.0.take().ok_or(InVain::Late)
     }
 
@@ -121,6 +145,13 @@ impl Ask {
     fn take(&self, now: Moment) -> Take<'_> {
         let take = Take::new(self.tokens, self.priority, now).with_shares(self.shares);
         self.claims.iter().fold(take, |take, (rules, name)| take.with(rules, name))
+    }
+
+    /// The rule that has refused, as far as a replica may take its share of it.
+    fn rule(&self, denial: &Denial) -> Option<Rule> {
+        let (rules, _) = self.claims.iter().find(|(rules, _)| rules.tier == denial.tier)?;
+        let is = |rule: &&Rule| (rule.unit, rule.per) == (denial.unit, denial.per);
+        rules.all().iter().find(is).map(|rule| Rule { limit: denial.limit, ..*rule })
     }
 
     fn name(&self, tier: Tier) -> Option<&str> {

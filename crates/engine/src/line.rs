@@ -107,14 +107,28 @@ impl<G: Gate> Line<G> {
     pub(crate) async fn wait(
         self: &Arc<Self>,
         ask: G::Ask,
+        place: Place,
+        standing: Option<Standing>,
+    ) -> Result<G::Grant, InVain> {
+        self.wait_with(ask, place, standing, |_| true).await
+    }
+
+    /// The same, where those who go before it, by number and cost, leave some `hope`.
+    pub(crate) async fn wait_with(
+        self: &Arc<Self>,
+        ask: G::Ask,
         mut place: Place,
         standing: Option<Standing>,
+        hope: impl FnOnce((u64, u64)) -> bool,
     ) -> Result<G::Grant, InVain> {
         let (grant, granted) = oneshot::channel();
         let ticket = {
             let now = clock::now();
             let mut guard = self.lock();
             let state = &mut *guard;
+            if !hope(state.queue.before(place.priority, place.flow)) {
+                return Err(InVain::Late);
+            }
             if let (Some(shedder), Some(Standing { tenant, user })) = (&mut state.shedder, standing) {
                 place.rank = shedder.rank(place.priority, tenant, user, now);
             }

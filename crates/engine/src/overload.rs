@@ -75,7 +75,7 @@ impl Overload {
             let hint = format!("see overload.bulkheads.{}", kind.as_str());
             match kind {
                 // Its own doing: others are served.
-                Bulkhead::Tenant => Fault::new(Kind::RateLimit, Code::RateLimited, at.to_string())
+                Bulkhead::Tenant => Fault::new(Kind::RateLimit, Code::TenantFull, at.to_string())
                     .with_blame(Blame::Caller)
                     .with_retry(Retry::After(COME_BACK))
                     .with_hint(hint),

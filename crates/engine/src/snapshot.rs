@@ -75,6 +75,10 @@ impl Snapshot {
             &config.overload,
             before.map(|before| &before.deployments),
         );
+        let configured = || config.configured_targets().map(|(target, id)| (target.provider, id));
+        deployments.configure(configured());
+        // Their figures come first: beyond so many the names of models are one.
+        configured().for_each(|(provider, id)| drop(metrics.configured_target(&provider, &id)));
         let overload = Overload::new(&config.overload, before.map(|before| &before.overload));
         if let Some(before) = before {
             // What is known of a provider is not true of another one that has taken its name.

@@ -33,6 +33,7 @@ use crate::pulse::Pulse;
 use crate::runs::Runs;
 use crate::snapshot::Snapshot;
 use crate::stores::Stores;
+use crate::trouble::Figures;
 
 /// Processes that may share one `storage.spool` on one machine, each with a folder of its own in it.
 const MAX_PROCESSES: usize = 64;
@@ -129,6 +130,7 @@ impl Engine {
             in_flight: AtomicUsize::new(0),
             limits: Keeper::new(shared),
             pulse: Pulse::default(),
+            figures: Figures::default(),
             idle: Notify::new(),
             spool_full: AtomicBool::new(false),
         }));
@@ -193,6 +195,7 @@ impl Engine {
             let (snapshot, now) = (self.snapshot(), clock::now());
             let overload = snapshot.overload();
             let memory = gauges::memory().zip(overload.memory_limit().or(allowed)).unwrap_or((0, 1));
+            self.0.figures.read(memory.0, self.calls_in_flight(), now);
             let percent = overload.memory(memory, self.calls_in_flight());
             snapshot.deployments().tick(percent, now);
             if overload.reads_load().is_some_and(|every| now.since(read) >= every) {

@@ -27,6 +27,7 @@
 //! and the loser of a backup's race may be asked for the rest.
 
 mod allowances;
+mod patience;
 mod route;
 mod step;
 mod verdict;
@@ -395,11 +396,8 @@ impl Machine {
         let mut closed: Option<(usize, Moment, Causes)> = None;
         loop {
             let candidates = self.route.targets.iter().enumerate().take(MOST_TARGETS);
-            let eligible = candidates.filter(|(index, target)| {
-                skipped & (1 << index) == 0
-                    && (target.when.is_empty() || target.when.meets(self.met))
-                    && self.too_small.is_none_or(|least| target.context_tokens > Some(least))
-            });
+            let eligible = candidates
+                .filter(|(index, target)| skipped & (1 << index) == 0 && self.suits(target, self.met));
             let rank = |(index, target): &(usize, &Target)| {
                 (target.priority, self.preferred != Some(*index), *index)
             };
@@ -450,6 +448,7 @@ impl Machine {
             role,
             connect_by: (now + self.timeouts.connect).min(self.total_by),
             first_token_by,
+            answer_by: self.answer_by(target, now),
             hedge_at: hedge_at.map(|after| now + after).filter(|at| *at < first_token_by),
             idle: self.timeouts.idle,
             total_by: self.total_by,
@@ -458,13 +457,6 @@ impl Machine {
 
     fn leave(&mut self, target: usize) {
         self.left |= 1 << (target % MOST_TARGETS);
-    }
-
-    fn out_of_time(&self) -> Fault {
-        let message = format!("the call's deadline passed after {} attempts", self.attempts);
-        Fault::new(Kind::NetworkTimeout, Code::Timeout, message)
-            .with_hint("raise the route's timeouts.total or the caller's deadline")
-            .with_retry(Retry::Never)
     }
 
     /// The next 64 bits of `SplitMix64` (Steele, Lea, Flood 2014): small, seeded, good enough to spread waits.

@@ -157,7 +157,7 @@ fn explained(head: &[u8], largest: usize) -> Option<Bytes> {
     let fault = Fault::new(Kind::Validation, Code::BadHeaders, message)
         .with_hint("send fewer or shorter headers; the operator sets server.max_header");
     // Nobody knows what was asked for, so in the usual dialect.
-    let (_, body) = wire::encode_error(Dialect::OpenaiChat, &fault, None);
+    let (_, body) = wire::encode_error(Dialect::OpenaiChat, &fault, Some(engine::turned_away(&fault)));
     let length = body.len();
     let head = format!("{before}content-type: application/json\r\ncontent-length: {length}\r\n{after}");
     Some(Bytes::from([head.as_bytes(), &body].concat()))
@@ -176,6 +176,7 @@ mod tests {
         let (head, body) = ours.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"));
         assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
+        assert!(body.contains("\"call\":\"call_"), "{body}");
         assert!(body.contains("WL1008") && body.contains("more than 1000 bytes"), "{body}");
         for other in [
             "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned(),

@@ -4,7 +4,7 @@ use config::{Compress, Config};
 use engine::{Engine, Inbound};
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use types::{CallId, Code, Dialect, Fault, Kind};
+use types::{Code, Dialect, Fault, Kind};
 
 use wire::Coding;
 
@@ -32,7 +32,7 @@ pub(crate) async fn answer(
 ) -> Response<ReplyBody> {
     let (inbound, held, coding) = match read(engine, room, dialect, request).await {
         Ok(read) => read,
-        Err(fault) => return reply::fault(dialect, &fault, None::<CallId>),
+        Err(fault) => return reply::fault(dialect, &fault, Some(engine::turned_away(&fault))),
     };
     let answered = engine.call(inbound).await;
     // The body went into the call, and is gone with it.

@@ -28,6 +28,7 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Head, Fault> {
             "x-windlass-deadline" if head.deadline.is_none() => head.deadline = Some(deadline(name, value)?),
             "x-windlass-priority" => head.priority = priority(name, value)?,
             "x-windlass-min-level" => head.floor = Some(floor(name, value)?),
+            "x-windlass-max-cost" => return Err(no_ceiling(name.as_str())),
             "traceparent" => head.trace = head.trace.or_else(|| Context::parse(value.as_bytes())),
             // Headers of the dialects that a provider of the same dialect should see.
             "anthropic-beta"
@@ -80,6 +81,13 @@ fn floor(header: &HeaderName, value: &HeaderValue) -> Result<Level, Fault> {
     Level::named(text).or_else(quality).ok_or_else(|| {
         bad(header, "must be full, reduced, minimal or emergency, or a quality between 0 and 1")
     })
+}
+
+/// A ceiling that nobody would hold is worse than none.
+fn no_ceiling(field: &str) -> Fault {
+    let message = format!("`{field}` is not supported yet: nothing would hold a call to that ceiling");
+    Fault::invalid(Code::Unsupported, field, message)
+        .with_hint("leave it out and set `max_tokens`; a chain's `limits.cost` bounds a run")
 }
 
 fn bad(header: &HeaderName, rule: &str) -> Fault {

@@ -1,6 +1,7 @@
 //! The native API: chains, runs, calls. Errors are in OpenAI's shape, with our code and what to do.
 
 mod calls;
+mod errors;
 mod events;
 mod limits;
 mod runs;
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> Router<Engine> {
         .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
         .route("/api/v1/runs/{id}/resume", post(runs::resume))
         .route("/api/v1/calls", get(calls::list))
+        .route("/api/v1/errors", get(errors::show))
         .route("/api/v1/limits", get(limits::show))
 }
 

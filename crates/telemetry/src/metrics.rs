@@ -21,7 +21,7 @@ mod target;
 mod text;
 
 pub use chain::{ActiveRun, ChainMetrics, RunEnd, RunStatus};
-pub use target::{BreakerState, Size, Target};
+pub use target::{BreakerState, CLASSES, Size, Target};
 
 /// What the answer to a scrape says about itself.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -95,11 +95,13 @@ struct Board {
     spans: Arc<Spans>,
 }
 
-/// The targets by provider and model; `count` is their number over all providers.
+/// The targets by provider and model; `count` is the number of those that calls have named, over all providers.
 #[derive(Debug, Default)]
 struct Targets {
     by_provider: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<Target>>>,
     count: usize,
+    /// Those beside them that are there because the configuration names them.
+    configured: usize,
 }
 
 /// What became of the spans that were to be exported.
@@ -150,6 +152,18 @@ impl Metrics {
         }
         drop(known);
         let mut known = self.board.targets.write().unwrap_or_else(PoisonError::into_inner);
+        known.find_or_add(provider, model, &self.board.large_from)
+    }
+
+    /// The counters of a model that the configuration itself names: it has a place however many names callers have
+    /// made up, as long as not more than that are configured.
+    pub fn configured_target(&self, provider: &str, model: &str) -> Arc<Target> {
+        let (provider, model) = (label::cut(provider), label::cut(model));
+        let mut known = self.board.targets.write().unwrap_or_else(PoisonError::into_inner);
+        if known.configured < TARGETS && known.find(provider, model).is_none() {
+            known.configured += 1;
+            return known.add(provider, model, &self.board.large_from);
+        }
         known.find_or_add(provider, model, &self.board.large_from)
     }
 
@@ -240,10 +254,14 @@ impl Targets {
         if let Some(target) = self.find(provider, model) {
             return target;
         }
+        self.count += 1;
+        self.add(provider, model, large_from)
+    }
+
+    fn add(&mut self, provider: &str, model: &str, large_from: &Arc<AtomicU64>) -> Arc<Target> {
         let (provider, model): (Arc<str>, Arc<str>) = (Arc::from(provider), Arc::from(model));
         let target = Arc::new(Target::new(Arc::clone(&provider), Arc::clone(&model), Arc::clone(large_from)));
         self.by_provider.entry(provider).or_default().insert(model, Arc::clone(&target));
-        self.count += 1;
         target
     }
 }

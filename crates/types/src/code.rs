@@ -45,6 +45,8 @@ codes! {
     ContextTooLong = "WL1010",
     /// The body has a content coding that is not known, or is not what its coding says.
     BadCoding = "WL1011",
+    /// A name that the caller gives is longer than names are kept.
+    NameTooLong = "WL1012",
     // 2xxx: who may
     /// No key, or one that is not known.
     BadKey = "WL2001",
@@ -61,6 +63,8 @@ codes! {
     Stopping = "WL3004",
     /// A limit of the operator's.
     LimitExceeded = "WL3005",
+    /// As many calls of this tenant are running as may run at once.
+    TenantFull = "WL3006",
     // 4xxx: the provider
     /// The provider could not be reached.
     Unreachable = "WL4001",

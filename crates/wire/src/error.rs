@@ -50,6 +50,7 @@ pub fn status_of(dialect: Dialect, fault: &Fault) -> u16 {
         | Code::BadUtf8
         | Code::BadField
         | Code::Unsupported
+        | Code::NameTooLong
         | Code::BadHeaders
         | Code::ContextTooLong
         | Code::ContentFiltered
@@ -63,7 +64,7 @@ pub fn status_of(dialect: Dialect, fault: &Fault) -> u16 {
         Code::SlowCaller => 408,
         Code::BodyTooLarge => 413,
         Code::BadCoding => 415,
-        Code::RateLimited | Code::LimitExceeded => 429,
+        Code::RateLimited | Code::LimitExceeded | Code::TenantFull => 429,
         // OpenAI says this with 429 and `insufficient_quota`, Anthropic with 402 and `billing_error`.
         Code::QuotaExceeded | Code::RunLimit => {
             if anthropic {

@@ -60,8 +60,8 @@ static CONCURRENCY: Section = Section {
             "obey",
             Is::Bool,
             "true",
-            "Whether a model is left alone for as long as its `retry-after` and its rate-limit headers say that it \
-             would refuse.",
+            "Whether a model is left alone for as long as its `retry-after` (up to a day) and its rate-limit headers \
+             say that it would refuse.",
         ),
         field("wait", Is::Wait, "2s", "The longest wait for a place."),
         field("queue", Is::Integer(1, 100_000), "1000", "Calls that may wait on one model."),

@@ -103,6 +103,14 @@ pub(crate) static TIMEOUTS: Section = Section {
             "Name look-up, TCP connect and TLS handshake together, per attempt.",
         ),
         option("first_token", Is::Duration, "60s", "From the request sent to the first content of a stream."),
+        option(
+            "answer",
+            Is::Duration,
+            "a share of `total`",
+            "From the request sent to the whole of a plain answer, per attempt. Left out, the time left is shared \
+             equally among the models still to be asked: at least `first_token` for each, and never more than half of \
+             it while another one is left.",
+        ),
         option("idle", Is::Duration, "30s", "Silence between two pieces of an answer."),
         option("total", Is::Duration, "10m", "The whole call with all its attempts and waits."),
     ],
@@ -278,6 +286,7 @@ pub(crate) fn deadlines(mut fields: Fields<'_>) -> Deadlines {
     let deadlines = Deadlines {
         connect: fields.duration_if_set("connect"),
         first_token: fields.duration_if_set("first_token"),
+        answer: fields.duration_if_set("answer"),
         idle: fields.duration_if_set("idle"),
         total: fields.duration_if_set("total"),
     };

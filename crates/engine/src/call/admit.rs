@@ -8,6 +8,7 @@ use policy::bulkhead::Kind as Bulkhead;
 use types::{Code, Fault, Kind, Moment, Priority, RunId};
 
 use crate::Engine;
+use crate::call::plan::bounded;
 use crate::call::tally::Tally;
 use crate::call::{Admitted, Parsed};
 use crate::ids;
@@ -133,7 +134,9 @@ impl Engine {
         let head = &parsed.inbound.head;
         let mut who = self.identify(head)?;
         if who.user.is_none() {
-            who.user = parsed.peek.user.as_deref().map(Arc::from);
+            let user = parsed.peek.user.as_deref();
+            user.map_or(Ok(()), |user| bounded("user", user))?;
+            who.user = user.map(Arc::from);
         }
         let snapshot = self.snapshot();
         let overload = snapshot.overload();

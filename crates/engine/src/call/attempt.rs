@@ -18,6 +18,7 @@ use crate::call::joined::Joined;
 use crate::call::outgoing::{Made, Maker};
 use crate::call::permissions::{Crowded, permissions};
 use crate::call::record::Record;
+use crate::call::silence::silent;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
 use crate::call::trial::Trial;
@@ -155,13 +156,14 @@ impl Engine {
     ) -> Result<Got, Fault> {
         let streamed = planned.admitted.parsed.peek.stream;
         let send = trial.send;
-        let by = if streamed { send.first_token_by } else { send.total_by };
+        let by = if streamed { send.first_token_by } else { send.answer_by };
+        let began = clock::now();
         let result = match trial.make(planned, maker) {
             Ok((made, record)) => {
                 let work = self.exchange(planned, made, send, record);
                 match tokio::time::timeout_at(clock::instant(by), work).await {
                     Ok(result) => result,
-                    Err(_) => Err(silent(&trial.target, streamed)),
+                    Err(_) => Err(silent(planned, &trial.target, send, began)),
                 }
             }
             Err(fault) => Err(fault),
@@ -209,7 +211,7 @@ impl Engine {
             if !content_type.starts_with(dialect.stream_type().as_bytes()) {
                 return Err(bad_answer("a stream was asked for and something else came"));
             }
-            let begun = || reader(planned, dialect, usage_added);
+            let begun = || reader(planned, &target, dialect, usage_added);
             let reader = resumed.map_or_else(begun, |resumed| resumed.reader);
             let parts = stream_start(exchange, reader, about).await?;
             return Ok(Got::Stream(Box::new(parts)));
@@ -252,9 +254,10 @@ fn machine(planned: &Planned<'_>) -> Machine {
 }
 
 /// The reader of a stream at its beginning.
-fn reader(planned: &Planned<'_>, dialect: Dialect, usage_added: bool) -> Reader {
+fn reader(planned: &Planned<'_>, target: &Target, dialect: Dialect, usage_added: bool) -> Reader {
     let parsed = &planned.admitted.parsed;
-    let meta = meta(parsed, &parsed.peek.model);
+    // Bedrock's streams name no model, and Gemini's not always.
+    let meta = meta(parsed, &target.id);
     let dialects = (dialect, parsed.inbound.dialect);
     let mut reader = Reader::new(dialects, usage_added, parsed.peek.include_usage, &meta);
     if planned.plan.route.stream_failure == StreamFailure::Continue {
@@ -361,13 +364,6 @@ fn request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
     const OPENAI: HeaderName = HeaderName::from_static("x-request-id");
     const ANTHROPIC: HeaderName = HeaderName::from_static("request-id");
     headers.get(OPENAI).or_else(|| headers.get(ANTHROPIC))
-}
-
-fn silent(target: &Target, stream: bool) -> Fault {
-    let what =
-        if stream { "no content came within the first-token deadline" } else { "no answer came in time" };
-    Fault::new(Kind::NetworkTimeout, Code::Timeout, format!("{} is silent: {what}", target.provider.name))
-        .with_progress(Progress::PerhapsExecuted)
 }
 
 fn bad_answer(message: &str) -> Fault {

@@ -2,10 +2,8 @@
 //!
 //! A plan is made once per name and configuration, and then shared: making it looks up the price list.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use config::{Config, Resolved, Route};
 use policy::degrade::Level;
 use policy::hedge::{self, Hedger};
@@ -20,8 +18,8 @@ use crate::call::{Admitted, Parsed, Planned, Who};
 use crate::health::Deployment;
 use crate::snapshot::Snapshot;
 
-/// Names that a provider without a list of models may make us remember.
-const MAX_PLANS: usize = 1_000;
+/// Bytes of a name that a caller gives.
+const LONGEST_NAME: usize = 256;
 /// Tokens of an answer whose caller sets no ceiling, and the most that a ceiling is taken to mean.
 const USUAL_ANSWER: u64 = 256;
 const LONG_ANSWER: u64 = 2_048;
@@ -88,32 +86,9 @@ impl Target {
     }
 }
 
-/// The plans of one configuration, by name. Read without a lock; a new one is added by copying, at most
-/// [`MAX_PLANS`] times.
-#[derive(Debug, Default)]
-pub(crate) struct Plans {
-    by_name: ArcSwap<HashMap<Arc<str>, Arc<Plan>>>,
-}
-
-impl Plans {
-    fn get(&self, name: &str) -> Option<Arc<Plan>> {
-        self.by_name.load().get(name).cloned()
-    }
-
-    fn add(&self, plan: &Arc<Plan>) {
-        self.by_name.rcu(|plans| {
-            if plans.len() >= MAX_PLANS {
-                return Arc::clone(plans);
-            }
-            let mut more = HashMap::clone(plans);
-            more.insert(Arc::clone(&plan.name), Arc::clone(plan));
-            Arc::new(more)
-        });
-    }
-}
-
 /// What `name` means to `who`.
 pub(super) fn named(snapshot: &Snapshot, who: &Who, name: &str) -> Result<Arc<Plan>, Fault> {
+    bounded("model", name)?;
     let plan = find(snapshot, name)?;
     if let Some(allowed) = &who.allowed
         && !allowed.covers(name, &plan.meaning)
@@ -124,6 +99,15 @@ pub(super) fn named(snapshot: &Snapshot, who: &Who, name: &str) -> Result<Arc<Pl
             .with_hint("ask the operator to add it to the key's `models`"));
     }
     Ok(plan)
+}
+
+/// A caller's name for something, short enough to be kept in rows, logs and tables.
+pub(super) fn bounded(field: &str, name: &str) -> Result<(), Fault> {
+    if name.len() <= LONGEST_NAME {
+        return Ok(());
+    }
+    let message = format!("`{field}` is {} bytes long; a name may have {LONGEST_NAME}", name.len());
+    Err(Fault::invalid(Code::NameTooLong, field, message))
 }
 
 /// Where the call goes, and whether its caller may go there.
@@ -164,7 +148,7 @@ fn find(snapshot: &Snapshot, name: &str) -> Result<Arc<Plan>, Fault> {
         return Ok(plan);
     }
     let plan = Arc::new(make(snapshot, name)?);
-    snapshot.plans().add(&plan);
+    snapshot.plans().add(&plan, snapshot.config().is_configured(name, &plan.meaning));
     Ok(plan)
 }
 

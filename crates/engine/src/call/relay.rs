@@ -31,6 +31,7 @@ use crate::call::continuation::Continuation;
 use crate::call::conversation::Asked;
 use crate::call::joined::Joined;
 use crate::call::record::Record;
+use crate::call::silence::overrun;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
 use crate::call::watch::Watch;
@@ -254,12 +255,13 @@ impl Relay {
     }
 
     fn too_late(&self, now: Moment) -> (Outcome, Fault) {
-        let (code, message) = if now >= self.total_by {
-            (Code::Timeout, "the call's deadline passed while the answer was streaming".to_owned())
+        let fault = if now >= self.total_by {
+            overrun()
         } else {
-            (Code::StreamStalled, format!("the stream went silent for {:?}", self.idle))
+            let message = format!("the stream went silent for {:?} (`timeouts.idle`)", self.idle);
+            Fault::new(Kind::NetworkTimeout, Code::StreamStalled, message)
         };
-        (Outcome::Stalled, Fault::new(Kind::NetworkTimeout, code, message))
+        (Outcome::Stalled, fault)
     }
 }
 

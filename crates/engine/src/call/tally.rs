@@ -45,6 +45,23 @@ pub(crate) struct Tally {
     _gauge: Gauge,
 }
 
+/// Names a request that never became a call, and tells the log why, so that its caller can ask about it.
+pub fn turned_away(fault: &Fault) -> CallId {
+    let call = ids::call();
+    let end = CallEnd {
+        call,
+        trace: TraceId::from(call),
+        caller: None,
+        asked: "",
+        outcome: Outcome::Failed,
+        attempts: 0,
+        duration: Duration::ZERO,
+        cost: Some(Money::ZERO),
+    };
+    telemetry::log::call_failed(&end, fault);
+    call
+}
+
 impl Tally {
     pub(super) fn begin(engine: &Engine, inbound: &Inbound) -> Self {
         let call = ids::call();

@@ -22,8 +22,12 @@ use crate::ids;
 /// Tokens of an answer that are reckoned to take as long as its beginning.
 const TOKENS: f64 = 50.0;
 
-/// For how long one refusal can close a deployment to all calls.
+/// For how long one answer's headers can hold back what may come all at once, without the whole limit being known.
 const MOST_CLOSED: Duration = Duration::from_mins(1);
+
+/// For how long one refusal can close a deployment to all calls: providers say `Retry-After` for the rest of a day's
+/// quota, and nobody for longer.
+const MOST_REFUSED: Duration = Duration::from_hours(24);
 
 /// An attempt, as its deployment sees it.
 #[derive(Debug)]
@@ -130,7 +134,7 @@ impl Watch {
         }
         if !std::mem::replace(&mut self.over, true) {
             self.deployment.health.total.record(now, now.since(self.began));
-            self.deployment.health.tally.record(now, None);
+            self.deployment.ended(now, None);
         }
     }
 
@@ -147,7 +151,7 @@ impl Watch {
         let impatient = self.impatient(fault, now);
         self.leave(fault, impatient, now);
         let cause = (!impatient).then(|| Cause::of(fault));
-        self.deployment.health.tally.record(now, cause);
+        self.deployment.ended(now, cause);
         match Sample::of(fault).filter(|_| !impatient) {
             Some(sample) => {
                 self.outstanding.failed(took, now);
@@ -171,7 +175,7 @@ impl Watch {
         let Some(place) = self.place.take() else { return };
         match (fault.kind, fault.retry) {
             (Kind::RateLimit, Retry::After(wait)) => {
-                let retry_after = Some(wait.min(MOST_CLOSED));
+                let retry_after = Some(wait.min(MOST_REFUSED));
                 place.report(&Report { retry_after, ..Report::default() }, now);
             }
             (Kind::Throttling | Kind::NetworkTimeout, _) if !impatient => place.overloaded(now),

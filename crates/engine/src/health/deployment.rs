@@ -7,6 +7,7 @@ use std::time::Duration;
 use config::overload::Concurrency;
 use config::route::Breaker;
 use policy::analysis::{Action, Forecast, Outlook, Seen};
+use policy::attempt::Cause;
 use policy::balance::{Endpoint, Settings};
 use policy::breaker::{Change, Judge, State};
 use policy::health::Health;
@@ -16,6 +17,7 @@ use telemetry::metrics::BreakerState;
 use types::Moment;
 
 use crate::health::Room;
+use crate::health::deeds::{Deed, Deeds};
 use crate::ids;
 use crate::overload::Places;
 
@@ -42,6 +44,8 @@ pub(crate) struct Deployment {
     breaks: bool,
     trend: Option<Mutex<Trend>>,
     metrics: Arc<telemetry::metrics::Target>,
+    /// What was done of itself.
+    deeds: Deeds,
 }
 
 /// The forecast and the totals of a second ago.
@@ -71,6 +75,7 @@ impl Deployment {
             breaks: breaker.enabled,
             trend: breaker.forecast.then(|| Mutex::new(trend)),
             metrics: Arc::clone(metrics),
+            deeds: Deeds::default(),
             provider: Arc::clone(provider),
             model: Arc::clone(model),
         }
@@ -83,6 +88,8 @@ impl Deployment {
         if change.to == State::Closed {
             self.endpoint.renew(now);
         }
+        let deed = format!("breaker {} → {}", change.from.as_str(), change.to.as_str());
+        self.deeds.note(now, deed, &change.why);
         let told = BreakerChange {
             provider: &self.provider,
             model: &self.model,
@@ -97,6 +104,24 @@ impl Deployment {
     /// `weight` as it is at the moment: less where trouble is foreseen.
     pub(crate) fn weighed(&self, weight: u32) -> u32 {
         weight.saturating_mul(self.share.load(Ordering::Relaxed))
+    }
+
+    /// An attempt is over; with a cause if it failed.
+    pub(crate) fn ended(&self, now: Moment, cause: Option<Cause>) {
+        self.health.tally.record(now, cause);
+        if let Some(cause) = cause {
+            self.metrics.failed(cause.as_str());
+        }
+    }
+
+    /// The provider, and its name of the model.
+    pub(crate) const fn names(&self) -> (&Arc<str>, &Arc<str>) {
+        (&self.provider, &self.model)
+    }
+
+    /// What was done of itself lately, the oldest first.
+    pub(crate) fn deeds(&self) -> Vec<Deed> {
+        self.deeds.all()
     }
 
     /// How many calls it has.
@@ -142,6 +167,7 @@ impl Deployment {
                 self.endpoint.set_weight(hundredths);
                 self.metrics.foreseen();
                 let action = format_args!("weight {hundredths} %").to_string();
+                self.deeds.note(now, action.clone(), &prediction.sign);
                 telemetry::log::foreseen(&self.provider, &self.model, &action, &prediction.sign);
             }
         }

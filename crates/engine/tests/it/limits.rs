@@ -293,6 +293,33 @@ async fn who_would_wait_in_vain_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn who_stands_too_far_back_in_the_line_is_told_at_once_too() {
+    let vendor = Vendor::start(fine(5, 2)).await.unwrap();
+    let more = "limits: { global: { requests_per_second: 5, burst: 1 }, on_exceeded: { action: queue, queue_timeout: 1s } }";
+    let house = House::with(&openai("one", &vendor), more).await;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let engine = house.engine().clone();
+        calls.spawn(async move {
+            let began = tokio::time::Instant::now();
+            (engine.call(chat("one/m", false)).await.is_ok(), began.elapsed())
+        });
+    }
+    let (mut served, mut refused) = (0, 0);
+    while let Some(done) = calls.join_next().await {
+        let (answered, took) = done.unwrap();
+        if answered {
+            served += 1;
+        } else {
+            refused += 1;
+            assert!(took < Duration::from_millis(900), "it waited {took:?} in vain");
+        }
+    }
+    // One at once, and one each fifth of a second.
+    assert!((5..=6).contains(&served), "{served} served, {refused} refused");
+}
+
+#[tokio::test]
 async fn on_excess_a_call_may_be_served_worse_by_the_cheapest_model() {
     let dear = Vendor::start(fine(5, 2)).await.unwrap();
     let cheap = Vendor::start(Answer::events(gpt::chat_stream(2, 5))).await.unwrap();

@@ -160,7 +160,7 @@ async fn a_full_compartment_refuses_its_own_and_nobody_else() {
     gate.reached().await;
     let refusal = house.engine().call(from("acme", chat("one/m", false))).await.unwrap_err();
     let fault = &refusal.fault;
-    assert_eq!((fault.kind, fault.code, fault.blame), (Kind::RateLimit, Code::RateLimited, Blame::Caller));
+    assert_eq!((fault.kind, fault.code, fault.blame), (Kind::RateLimit, Code::TenantFull, Blame::Caller));
     whole(house.engine().call(from("other", chat("one/m", false))).await.unwrap());
     let rows = house.engine().overview().bulkheads;
     let row = rows.iter().find(|row| &*row.name == "acme").unwrap();

@@ -121,6 +121,35 @@ async fn a_silent_provider_is_asked_once_and_the_route_goes_on() {
 }
 
 #[tokio::test]
+async fn a_plain_call_leaves_a_silent_provider_in_time() {
+    let silent = Vendor::start(Answer::silent()).await.unwrap();
+    let good = Patient::start(false).await;
+    let providers = openai("silent", &silent) + &one("good", &good);
+    let routes = "
+routes:
+  r: { models: [silent/m, good/m], timeouts: { first_token: 50ms, idle: 50ms, total: 1s } }
+  s: { models: [silent/m, good/m], timeouts: { answer: 100ms, total: 1m } }
+  t: { models: [silent/m], timeouts: { answer: 50ms } }
+  u: { models: [silent/m], timeouts: { total: 50ms } }
+";
+    let house = House::with(&providers, routes).await;
+    for route in ["r", "s"] {
+        let answered = whole(house.engine().call(chat(route, false)).await.unwrap());
+        assert_eq!((&*answered.about.provider, answered.about.attempts), ("good", 2), "{route}");
+    }
+    // Which deadline it was is told.
+    for (route, which) in [("t", "`timeouts.answer`"), ("u", "`timeouts.total` of 50ms")] {
+        let refusal = house.engine().call(chat(route, false)).await.unwrap_err();
+        assert_eq!(refusal.fault.code, Code::Timeout);
+        assert!(refusal.fault.message.contains(which), "{}", refusal.fault.message);
+    }
+    let mut hurried = chat("t", false);
+    hurried.head.deadline = Some(Duration::from_millis(20));
+    let refusal = house.engine().call(hurried).await.unwrap_err();
+    assert!(refusal.fault.message.contains("the caller's own deadline"), "{}", refusal.fault.message);
+}
+
+#[tokio::test]
 async fn a_prompt_that_is_too_long_goes_to_a_larger_model_only() {
     let error = gpt::error("too long", "invalid_request_error", Some("context_length_exceeded"));
     let small = Vendor::start(Answer::json(400, error)).await.unwrap();
@@ -379,4 +408,93 @@ async fn streams_that_are_cut_open_the_breaker_and_an_impatient_caller_does_not(
         calls += 1;
         assert!(calls < 60, "a provider that cuts every stream is still asked");
     }
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_for_an_hour_gets_it() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let limited = Vendor::start(Script::by(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Answer::json(429, gpt::error("come later", "rate_limit_error", None)).header("retry-after", "3600")
+    }));
+    let limited = limited.await.unwrap();
+    let house = House::with(&openai("limited", &limited), "").await;
+    for _ in 0..3 {
+        let refusal = house.engine().call(chat("limited/m", false)).await.unwrap_err();
+        assert_eq!(refusal.fault.code, Code::RateLimited);
+        let wait = refusal.fault.retry;
+        assert!(matches!(wait, Retry::After(wait) if wait > Duration::from_secs(3_590)), "{wait:?}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "who has been told to wait does not ask again");
+}
+
+#[tokio::test]
+async fn made_up_names_do_not_push_out_what_is_configured() {
+    let (dead, good) = (Patient::start(true).await, Patient::start(false).await);
+    let providers = one("dead", &dead) + &one("good", &good);
+    let routes = "routes: { r: { models: [dead/m, good/m], retry: { attempts: 1 } } }\n\
+                  defaults: { breaker: { open: 1m } }";
+    let house = House::with(&providers, routes).await;
+    for number in 0..1_100 {
+        house.engine().call(chat(&format!("good/made-up-{number}"), false)).await.unwrap();
+    }
+    for _ in 0..STREAK + 20 {
+        assert_eq!(answerer(&house).await, "good");
+    }
+    assert_eq!(dead.asked(), STREAK, "its breaker holds");
+    // One that is asked all the time stays, though nobody has configured it.
+    let metrics = house.engine().metrics().render();
+    assert!(metrics.contains(r#"windlass_breaker_state{provider="dead",model="m"} 3"#), "{metrics}");
+    assert!(house.engine().overview().places.len() <= 2 + 512);
+}
+
+#[tokio::test]
+async fn a_name_that_is_too_long_is_refused_and_not_repeated() {
+    let good = Patient::start(false).await;
+    let house = House::with(&one("good", &good), "").await;
+    let long = "x".repeat(2 << 20);
+    let refusal = house.engine().call(chat(&format!("good/{long}"), false)).await.unwrap_err();
+    assert_eq!((refusal.fault.code, refusal.attempts), (Code::NameTooLong, 0));
+    assert!(refusal.fault.message.len() < 200);
+    let mut call = chat("good/m", false);
+    let body =
+        format!(r#"{{"model":"good/m","user":"{long}","messages":[{{"role":"user","content":"hi"}}]}}"#);
+    call.body = body.into();
+    let refusal = house.engine().call(call).await.unwrap_err();
+    assert_eq!((refusal.fault.code, refusal.fault.param.as_deref()), (Code::NameTooLong, Some("user")));
+    assert_eq!(good.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_translated_stream_names_the_model_that_answered() {
+    let bad = Patient::start(true).await;
+    let good = Vendor::start(Answer::events(gpt::chat_stream(2, 5))).await.unwrap();
+    let providers = one("bad", &bad) + &openai("good", &good);
+    let routes = "routes: { gw: { models: [bad/m, good/other], retry: { attempts: 1 } } }";
+    let house = House::with(&providers, routes).await;
+    let said = text(stream(house.engine().call(crate::house::message("gw", true)).await.unwrap())).await;
+    let start = said.lines().find(|line| line.contains("message_start") && line.starts_with("data")).unwrap();
+    assert!(start.contains(r#""model":"scripted""#) && !said.contains(r#""model":"gw""#), "{said}");
+}
+
+#[tokio::test]
+async fn what_fails_is_known_by_the_metrics_names_and_told_with_its_reason() {
+    let names: Vec<_> = policy::attempt::Cause::ALL.iter().map(|cause| cause.as_str()).collect();
+    assert_eq!(names, telemetry::metrics::CLASSES, "each class has a counter");
+    let (one_bad, two_bad) = (Patient::start(true).await, Patient::start(true).await);
+    let providers = one("one", &one_bad) + &one("two", &two_bad);
+    let more = "defaults: { retry: { attempts: 1 }, breaker: { open: 1m } }";
+    let house = House::with(&providers, more).await;
+    for _ in 0..STREAK {
+        house.engine().call(chat("one/m", false)).await.unwrap_err();
+        house.engine().call(chat("two/m", false)).await.unwrap_err();
+    }
+    let errors = house.engine().errors(60);
+    assert_eq!((errors.all.attempts, errors.all.failures), (14, 14));
+    assert_eq!(errors.by_class.len(), 1);
+    assert_eq!(errors.by_provider.len(), 2);
+    assert!(errors.patterns.iter().any(|pattern| pattern.kind == "everywhere"), "{:?}", errors.patterns);
+    assert_eq!(errors.actions.len(), 2);
+    assert!(errors.actions.iter().all(|action| action.what.ends_with("open") && !action.why.is_empty()));
 }

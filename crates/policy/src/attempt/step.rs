@@ -69,6 +69,8 @@ pub struct Send {
     pub connect_by: Moment,
     /// A stream must have brought content by then.
     pub first_token_by: Moment,
+    /// A plain answer must be there by then.
+    pub answer_by: Moment,
     /// If a stream has brought nothing by then: [`Machine::slow`](crate::attempt::Machine::slow). `None`: no backup.
     pub hedge_at: Option<Moment>,
     /// The longest silence.

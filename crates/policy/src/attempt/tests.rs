@@ -57,6 +57,34 @@ fn retries_on_the_same_target_and_then_falls_back_in_order() {
 }
 
 #[test]
+fn a_plain_answer_leaves_time_for_those_behind_it() {
+    let sends = |timeouts: Timeouts, targets: usize| {
+        let mut machine = Machine::new(targets, retry::Policy::default(), timeouts, (at(0), None), 7);
+        let mut step = machine.next(Event::Start, at(0));
+        let mut waits = Vec::new();
+        let mut now = at(0);
+        while let Step::Send(send) = step {
+            waits.push(send.answer_by.since(now));
+            now = send.answer_by;
+            step = machine.next(Event::Failed(fault(Kind::NetworkTimeout, Code::Timeout)), now);
+        }
+        waits
+    };
+    let shared =
+        Timeouts { total: 60 * SECOND, first_token: 10 * SECOND, answer: None, ..Timeouts::default() };
+    assert_eq!(sends(shared, 1), [60 * SECOND]);
+    assert_eq!(sends(shared, 2), [30 * SECOND, 30 * SECOND]);
+    assert_eq!(sends(shared, 3), [20 * SECOND; 3]);
+    // With many of them no share is shorter than the wait for a stream, as long as there is so much left.
+    assert_eq!(sends(shared, 12).first(), Some(&(10 * SECOND)));
+    let hurried = Timeouts { total: 8 * SECOND, ..shared };
+    assert_eq!(sends(hurried, 3), [4 * SECOND, 2 * SECOND, 2 * SECOND]);
+    let own = Timeouts { answer: Some(5 * SECOND), ..shared };
+    assert_eq!(sends(own, 3), [5 * SECOND; 3]);
+    assert_eq!(sends(own, 1), [5 * SECOND], "it holds where there is nowhere else to go, too");
+}
+
+#[test]
 fn a_committed_stream_is_never_tried_again() {
     let mut machine = machine(3, 3);
     machine.next(Event::Start, at(0));

@@ -67,6 +67,15 @@ impl<T> Lane<T> {
         (flow, number)
     }
 
+    /// How many go before one more of `flow`, and what they cost: those of its own, and of each other flow as many as
+    /// have their turn until then. Without a `flow`: all.
+    pub(super) fn before(&self, flow: Option<u64>) -> (u64, u64) {
+        let own = flow.and_then(|flow| self.flows.get(&flow)).map_or(0, |own| own.waiting.len());
+        let turns = flow.map_or(usize::MAX, |_| own.saturating_add(1));
+        let before = self.flows.values().flat_map(|flow| flow.waiting.values().take(turns));
+        before.fold((0, 0), |(count, cost), next| (count + 1, next.cost.saturating_add(cost)))
+    }
+
     /// Who is next.
     pub(super) fn head(&self) -> Option<(Spot, &Waiting<T>)> {
         let (_, number, flow) = *self.order.first()?;

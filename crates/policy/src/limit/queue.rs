@@ -89,6 +89,15 @@ impl<T> Queue<T> {
         self.deadlines.is_empty()
     }
 
+    /// How many would likely be served before one more of this priority and flow, and what they cost together: all of
+    /// higher priority, and of its own those whose turn comes before. Who comes later may still go before it.
+    pub fn before(&self, priority: Priority, flow: u64) -> (u64, u64) {
+        let lanes = self.lanes.iter().enumerate().skip(priority as usize);
+        let own = |lane| (lane == priority as usize).then_some(flow);
+        let sums = lanes.map(|(lane, held)| held.before(own(lane)));
+        sums.fold((0, 0), |(count, cost), (more, dear)| (count + more, dear.saturating_add(cost)))
+    }
+
     /// Lets `item` wait. A full queue refuses it, unless something of lower priority waits: the last of the
     /// lowest is then pushed out and returned beside the ticket.
     pub fn push(&mut self, item: T, place: Place, now: Moment) -> Result<(Ticket, Option<T>), T> {

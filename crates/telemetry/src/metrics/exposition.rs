@@ -14,7 +14,7 @@ use prometheus_client::metrics::MetricType;
 
 use super::chain::{ChainMetrics, STATUSES};
 use super::histograms::Lazy;
-use super::target::{BREAKER_STATES, KINDS, OUTCOMES, RESTS, TOKEN_TYPES, Target};
+use super::target::{BREAKER_STATES, CLASSES, KINDS, OUTCOMES, RESTS, TOKEN_TYPES, Target};
 use super::{Board, DIALECTS, process};
 
 /// Pico-dollars in a dollar.
@@ -133,6 +133,16 @@ impl Page<'_> {
             |out, target| {
                 BREAKER_STATES.iter().zip(&target.breaker_changes).try_for_each(|(state, count)| {
                     out.count(count, false, &labelled(target, [("state", state)]))
+                })
+            },
+        )?;
+        self.counters(
+            "windlass_failures",
+            "Failed attempts, by why the call left the model.",
+            targets,
+            |out, target| {
+                CLASSES.iter().zip(&target.classes).try_for_each(|(class, count)| {
+                    out.count(count, false, &labelled(target, [("class", class)]))
                 })
             },
         )?;

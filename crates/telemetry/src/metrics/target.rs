@@ -48,6 +48,21 @@ pub(super) const TOKEN_TYPES: [&str; 4] = ["input", "output", "cached", "reasoni
 /// The states of a breaker, in the order of their counters and of the gauge's values.
 pub(super) const BREAKER_STATES: [&str; 4] = ["closed", "ramping", "half_open", "open"];
 
+/// Why attempts fail, as the analysis of errors names it.
+pub const CLASSES: [&str; 11] = [
+    "unreachable",
+    "silent",
+    "rate_limited",
+    "overloaded",
+    "failed",
+    "bad_answer",
+    "context_too_long",
+    "content_filtered",
+    "refused",
+    "out_of_credit",
+    "breaker_open",
+];
+
 /// What a model's breaker does, as metrics tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
@@ -80,6 +95,7 @@ pub struct Target {
     pub(super) unpriced: AtomicU64,
     pub(super) breaker: AtomicU64,
     pub(super) breaker_changes: [AtomicU64; BREAKER_STATES.len()],
+    pub(super) classes: [AtomicU64; CLASSES.len()],
     pub(super) hedges: AtomicU64,
     pub(super) panics: AtomicU64,
     pub(super) foreseen: AtomicU64,
@@ -115,6 +131,7 @@ impl Target {
             unpriced: AtomicU64::new(0),
             breaker: AtomicU64::new(0),
             breaker_changes: Default::default(),
+            classes: Default::default(),
             hedges: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             foreseen: AtomicU64::new(0),
@@ -134,6 +151,14 @@ impl Target {
     /// The label `model`: the model's name, or `other` beyond the cap.
     pub fn model(&self) -> &str {
         &self.model
+    }
+
+    /// Counts a failed attempt of one of the [`CLASSES`]; any other is not counted.
+    pub fn failed(&self, class: &str) {
+        let found = CLASSES.iter().position(|known| *known == class);
+        if let Some(counter) = found.and_then(|at| self.classes.get(at)) {
+            counter.fetch_add(1, Relaxed);
+        }
     }
 
     /// Counts a finished attempt. Under a microsecond; allocates at most once per histogram and process.

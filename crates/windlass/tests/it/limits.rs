@@ -82,6 +82,57 @@ async fn a_priority_or_level_that_is_none_is_refused_by_name() {
         let error: Value = refused.json()["error"].clone();
         assert_eq!((refused.status, &error["code"]), (400, &json!("WL1004")), "{error}");
         assert!(error["message"].as_str().unwrap().contains(name), "{error}");
+        assert!(error["call"].as_str().is_some_and(|call| call.starts_with("call_")), "{error}");
     }
+    // A ceiling that nobody would hold is not taken, wherever it stands.
+    let plain = json!({ "model": "demo/talker", "messages": [{ "role": "user", "content": "hello" }] });
+    let mut inside = plain.clone();
+    inside["metadata"] = json!({ "windlass": { "max_cost": 0.01 } });
+    let header = Ask::post("/v1/chat/completions", &plain).key(KEY).header("x-windlass-max-cost", "0.01");
+    let inside = Ask::post("/v1/chat/completions", &inside).key(KEY);
+    for ask in [header, inside] {
+        let refused = gateway.ask(ask).await;
+        assert_eq!(
+            (refused.status, &refused.json()["error"]["code"]),
+            (400, &json!("WL1006")),
+            "{refused:?}"
+        );
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_fails_is_shown_by_class_with_what_was_done_about_it() {
+    let house = House::new(
+        "
+version: 1
+providers: { gone: { kind: openai, base_url: 'http://127.0.0.1:9/v1', api_key: k } }
+keys:
+  tests: { key: a-key-that-is-known-here, tenant: acme }
+  chief: { key: another-key-known-here, admin: true, tenant: ops }
+defaults: { retry: { attempts: 1 } }
+",
+    );
+    let gateway = house.serve().await;
+    let body = json!({ "model": "gone/m", "messages": [{ "role": "user", "content": "hello" }] });
+    for _ in 0..12 {
+        gateway.ask(Ask::post("/v1/chat/completions", &body).key(KEY)).await;
+    }
+    assert_eq!(gateway.ask(Ask::get("/api/v1/errors").key(KEY)).await.status, 403);
+    let asked = Ask::get("/api/v1/errors?minutes=61").key("another-key-known-here");
+    assert_eq!(gateway.ask(asked).await.status, 400);
+    let seen = gateway.ask(Ask::get("/api/v1/errors?minutes=5").key("another-key-known-here")).await.json();
+    let class = &seen["by_class"][0];
+    assert_eq!((&class["class"], &class["rate"]), (&json!("unreachable"), &json!(1.0)), "{seen:#}");
+    let model = &seen["by_model"][0];
+    assert_eq!((&model["provider"], &model["model"]), (&json!("gone"), &json!("m")), "{seen:#}");
+    assert!(model["failures"].as_u64() >= Some(5), "{seen:#}");
+    let action = &seen["actions"][0];
+    assert_eq!(action["action"], "breaker closed → open", "{seen:#}");
+    assert!(action["why"].as_str().is_some_and(|why| !why.is_empty()), "{seen:#}");
+    let metrics = gateway.ask(Ask::get("/metrics")).await;
+    let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+    let counted = r#"windlass_failures_total{provider="gone",model="m",class="unreachable"}"#;
+    assert!(metrics.contains(counted), "{metrics}");
     gateway.stop().await;
 }

@@ -112,7 +112,7 @@ async fn names_that_mean_nothing() {
         let reason = if path == MESSAGES { json!(null) } else { json!("model_not_found") };
         assert_eq!(error["reason"], reason);
         body["model"] = json!("x".repeat(5_000));
-        let error = refused(&gateway, path, body.to_string(), 404, "WL1005").await;
+        let error = refused(&gateway, path, body.to_string(), 400, "WL1012").await;
         assert!(error["message"].as_str().unwrap().len() < 200, "{error:#}");
     }
     for ask in [

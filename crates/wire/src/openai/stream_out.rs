@@ -44,9 +44,13 @@ impl Writer {
 
     pub(crate) fn event(&mut self, event: &Event, out: &mut BytesMut) {
         match event {
-            Event::Start { id, usage, .. } => {
+            Event::Start { id, model, usage } => {
                 if !id.is_empty() {
                     self.id.clone_from(id);
+                }
+                // Who answers is the model's own word, as in a whole answer.
+                if !model.is_empty() {
+                    self.model.clone_from(model);
                 }
                 self.usage = usage.or(self.usage);
             }

@@ -124,6 +124,13 @@ impl Frame {
         }
     }
 
+    /// Takes over the name of the model that answers, if it says one.
+    pub(super) fn take_model(&mut self, model: &str) {
+        if !model.is_empty() {
+            model.clone_into(&mut self.model);
+        }
+    }
+
     /// The id of the item at a place: `msg`, `fc` or `rs`.
     pub(super) fn item_id(&self, prefix: &str, place: usize) -> String {
         format!("{prefix}_{}_{place}", self.call)

@@ -55,8 +55,9 @@ impl Writer {
     /// Appends what the event is in this dialect.
     pub(crate) fn event(&mut self, event: &Event, out: &mut BytesMut) {
         match event {
-            Event::Start { id, usage, .. } => {
+            Event::Start { id, model, usage } => {
                 self.frame.take_id(id);
+                self.frame.take_model(model);
                 self.usage = usage.or(self.usage);
                 self.begin(out);
             }
