@@ -38,6 +38,7 @@ use wire::Peek;
 
 pub use admit::{Head, Step, Who};
 pub use count::Counted;
+pub(crate) use count::counted as tokens_of;
 pub(crate) use plan::Plans;
 pub use plan::{Plan, Target};
 pub use record::Settled;

@@ -62,7 +62,7 @@ struct Events {
 impl Events {
     /// As a row has them.
     fn stored(&self) -> String {
-        if self.count == 1 { self.body.clone() } else { format!("[{}]", self.body) }
+        if self.count == 1 { self.body.clone() } else { ["[", &self.body, "]"].concat() }
     }
 }
 
@@ -114,32 +114,30 @@ impl Queue {
         })
     }
 
-    /// The first of the events has the number `seq`.
+    /// So many events, as JSON with commas between; the first of them has the number `seq`.
     pub(super) fn append(
         self: &Arc<Self>,
         claim: &Claim,
-        seq: u64,
-        bodies: &[String],
+        (seq, count): (u64, u64),
+        body: String,
         texts: Texts,
     ) -> Answer<'static, ()> {
         self.push(claim, texts, |pending| {
             if pending.closing.is_some() {
                 return Err(StoreError::ClaimLost(pending.claim.run));
             }
-            let more = bodies.join(",");
-            let count = bodies.len() as u64;
             match &mut pending.events {
                 None => {
                     // A run that begins here has no events before.
                     let expected = if pending.creation.is_some() { 0 } else { seq };
                     in_step(&pending.claim, expected, seq)?;
-                    pending.events = Some(Events { seq, count, body: more });
+                    pending.events = Some(Events { seq, count, body });
                 }
                 Some(events) => {
                     in_step(&pending.claim, events.seq + events.count, seq)?;
                     events.count += count;
                     events.body.push(',');
-                    events.body.push_str(&more);
+                    events.body.push_str(&body);
                 }
             }
             Ok(())
