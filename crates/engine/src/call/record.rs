@@ -14,8 +14,8 @@ use upstream::clock;
 
 use crate::Engine;
 use crate::call::{Planned, Target};
-use crate::limits::Grant;
 use crate::counting::{Job, Told};
+use crate::limits::Grant;
 
 /// What an attempt came to.
 #[derive(Clone, Copy, Debug, Default)]
