@@ -57,7 +57,7 @@ async fn measure(dir: &std::path::Path, runs: u32, steps: u32) -> Result<(), Fai
             drop(database.append(&claim, seq, journal::events(events)));
             seq += 2;
         }
-        let result = Arc::new(Value::from_iter((0..steps).map(finished)));
+        let result = Arc::new((0..steps).map(finished).collect::<Value>());
         let ended = database.finish(&claim, seq, &Ending { status: Status::Complete, result, at });
         created.await?;
         ended.await?;

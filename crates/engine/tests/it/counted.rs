@@ -48,7 +48,7 @@ async fn a_stream_that_is_left_early_is_counted_and_has_one_row() {
     // Six words, a question mark, and the markup of one turn: role, three tokens, and three for the answer.
     let usage = |said: &str| Usage::plain(13, models::count("gpt-4o", said).tokens);
     let events: Vec<_> = gpt::chat_stream(30, 99).into_iter().take(21).collect();
-    let said: String = (0..20).map(|word| format!("w{word} ")).collect();
+    let said = (0..20).map(|word| format!("w{word} ")).collect::<Vec<_>>().concat();
     for (answer, outcome) in [
         (Answer::events(events.clone()).cut(), Outcome::Cut),
         (Answer::events(events).stalls(), Outcome::HungUp),
