@@ -50,6 +50,8 @@ pub struct Storage {
     pub spool: PathBuf,
     /// Bytes that the spool may grow to while the database is away.
     pub spool_max: u64,
+    /// Whether what providers do not report of OpenAI's models is counted after the call.
+    pub count_tokens: bool,
     /// How long answers in the Responses dialect are kept for later calls to go on from; zero: not at all.
     pub keep_responses: Duration,
     /// What replicas share. The address may hold a password.

@@ -40,6 +40,7 @@ use wire::Peek;
 
 pub use admit::{Head, Step, Who};
 pub use count::Counted;
+pub(crate) use count::counted as tokens_of;
 pub use plan::{Plan, Target};
 pub(crate) use plans::Plans;
 pub use record::Settled;

@@ -16,6 +16,7 @@ use types::{Fault, UsageSource};
 
 use crate::Chains;
 use crate::call::{Target, Who};
+use crate::counting::Counting;
 use crate::estimates::Estimates;
 use crate::limits::Keeper;
 use crate::overload::{Overview, Places};
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     /// The writes of such answers that are on their way.
     pub(crate) keeps: TaskTracker,
     pub(crate) estimates: Arc<Estimates>,
+    pub(crate) counting: Counting,
     pub(crate) tasks: TaskTracker,
     /// Turns true once, when no new work is taken.
     pub(crate) stopping: watch::Sender<bool>,
@@ -126,6 +128,11 @@ impl Engine {
 
     pub(crate) fn estimates(&self) -> &Estimates {
         &self.0.estimates
+    }
+
+    /// Attempts of which no usage is known.
+    pub(crate) fn counting(&self) -> &Counting {
+        &self.0.counting
     }
 
     /// One more call is in flight.

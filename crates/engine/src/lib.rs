@@ -6,6 +6,7 @@
 
 mod call;
 mod chains;
+mod counting;
 mod engine;
 mod estimates;
 mod gauges;

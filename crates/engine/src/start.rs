@@ -25,6 +25,7 @@ use types::Fault;
 use upstream::clock;
 
 use crate::Engine;
+use crate::counting::Counting;
 use crate::engine;
 use crate::estimates::Estimates;
 use crate::gauges::{self, Gauges};
@@ -111,6 +112,7 @@ impl Engine {
         let snapshot = Snapshot::new(config, metrics.clone(), &tasks, None).map_err(StartError::Provider)?;
         let (estimates, learner) = Estimates::new();
         let estimates = Arc::new(estimates);
+        let (counting, counter) = Counting::new(spool.clone());
         let (stopping, stopped) = watch::channel(false);
         let engine = Self(Arc::new(engine::Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -122,6 +124,7 @@ impl Engine {
             responses,
             keeps: TaskTracker::new(),
             estimates: Arc::clone(&estimates),
+            counting,
             tasks: tasks.clone(),
             stopping,
             aborting: CancellationToken::new(),
@@ -138,6 +141,7 @@ impl Engine {
         let settled = tasks.clone();
         let drain = tokio::spawn(drain.run(async move { settled.wait().await }));
         tasks.spawn(until(stopped.clone(), estimates.learn(learner)));
+        tasks.spawn(until(stopped.clone(), counter.count()));
         tasks.spawn(until(stopped.clone(), adopt(spools, folder, ledger)));
         tasks.spawn(until(stopped.clone(), engine.clone().forget_old_responses()));
         tasks.spawn(until(stopped, engine.clone().keep_house()));

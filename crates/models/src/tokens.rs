@@ -46,7 +46,12 @@ pub fn count_chat<'a>(model: &str, messages: impl IntoIterator<Item = (&'a str, 
             counted = counted.saturating_add(part);
         }
     }
-    Count { tokens: scale(counted, family).saturating_add(markup), exact: markup_is_published(family, model) }
+    Count { tokens: scale(counted, family).saturating_add(markup), exact: chats_are_exact(model) }
+}
+
+/// Whether [`count_chat`] is exact for `model`. Loads nothing.
+pub fn chats_are_exact(model: &str) -> bool {
+    markup_is_published(Family::of(model), model)
 }
 
 /// A first guess without any vocabulary: four bytes are a token (OpenAI's rule of thumb for English). For the

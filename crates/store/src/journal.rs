@@ -74,22 +74,22 @@ pub trait Journal: Send + Sync {
 
 /// Something to be written down. Made JSON of only where that is needed.
 pub trait Entry: fmt::Debug + Send + Sync {
-    /// It as JSON.
+    /// Adds it as JSON.
     ///
     /// # Errors
     /// If it has no JSON form (a map whose keys are not text).
-    fn json(&self) -> Result<String, serde_json::Error>;
+    fn write_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error>;
 
     /// It as a JSON value.
     ///
     /// # Errors
-    /// As [`Entry::json`].
+    /// As [`Entry::write_json`].
     fn value(&self) -> Result<Value, serde_json::Error>;
 }
 
 impl<T: Serialize + fmt::Debug + Send + Sync> Entry for T {
-    fn json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
+    fn write_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(out, self)
     }
 
     fn value(&self) -> Result<Value, serde_json::Error> {

@@ -8,6 +8,7 @@ mod journal;
 mod ledger;
 mod responses;
 mod row;
+mod statement;
 mod totals;
 mod writer;
 

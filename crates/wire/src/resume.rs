@@ -21,6 +21,8 @@ const MOST: usize = 256 << 10;
 pub struct Trail {
     /// Gone once something was sent that no other model can go on from.
     text: Option<String>,
+    /// Whether the answer has come to its end.
+    stopped: bool,
 }
 
 impl Default for Trail {
@@ -31,7 +33,7 @@ impl Default for Trail {
 
 impl From<String> for Trail {
     fn from(text: String) -> Self {
-        Self { text: Some(text) }
+        Self { text: Some(text), stopped: false }
     }
 }
 
@@ -64,8 +66,8 @@ impl Trail {
             | Event::Image { .. }
             | Event::ToolStart { .. }
             | Event::ToolArguments { .. }
-            | Event::Logprobs { .. }
-            | Event::Stop { .. } => self.lose(),
+            | Event::Logprobs { .. } => self.lose(),
+            Event::Stop { .. } => self.stopped = true,
         }
     }
 
@@ -76,6 +78,11 @@ impl Trail {
 
     /// All text so far; `None`: the answer cannot be gone on with.
     pub fn text(&self) -> Option<&str> {
+        self.said().filter(|_| !self.stopped)
+    }
+
+    /// All text so far, also of an answer that is at its end; `None`: there was more to it than one text.
+    pub fn said(&self) -> Option<&str> {
         self.text.as_deref()
     }
 }

@@ -71,6 +71,14 @@ pub(crate) static STORAGE: Section = Section {
         ),
         field("spool_max", Is::Size, "1GB", "What the spool may grow to while the database is away."),
         field(
+            "count_tokens",
+            Is::Bool,
+            "false",
+            "Whether calls of OpenAI's models of which no usage is reported (a stream that broke, a caller who hung \
+             up) are counted exactly once they are over. The first such call loads a vocabulary, which stays: 65 MB \
+             for `o200k`, half of it for `cl100k`. Else, and for other models, their rows hold an estimate.",
+        ),
+        field(
             "keep_responses",
             Is::Wait,
             "24h",
@@ -169,6 +177,7 @@ pub(crate) fn storage(mut fields: Fields<'_>) -> Storage {
         database,
         spool: fields.path("spool").unwrap_or(beside),
         spool_max: fields.size("spool_max"),
+        count_tokens: fields.bool("count_tokens"),
         keep_responses: fields.duration("keep_responses"),
         redis,
         redis_timeout: fields.duration("redis_timeout"),

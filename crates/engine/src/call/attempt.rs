@@ -8,6 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use policy::attempt::{Event, Machine, Send, Step, StreamFailure};
 use policy::degrade::Level;
 use policy::limit::{Place as Spot, Rank, Standing};
+use types::chat::{Choice, Part};
 use types::{Code, Dialect, Fault, Kind, Moment, Progress, Retry, UsageSource};
 use upstream::{Body, Exchange, clock};
 use wire::Seen;
@@ -211,7 +212,8 @@ impl Engine {
             if !content_type.starts_with(dialect.stream_type().as_bytes()) {
                 return Err(bad_answer("a stream was asked for and something else came"));
             }
-            let begun = || reader(planned, &target, dialect, usage_added);
+            let followed = record.counts() || planned.plan.route.stream_failure == StreamFailure::Continue;
+            let begun = || reader(planned, &target, (dialect, usage_added), followed);
             let reader = resumed.map_or_else(begun, |resumed| resumed.reader);
             let parts = stream_start(exchange, reader, about).await?;
             return Ok(Got::Stream(Box::new(parts)));
@@ -254,13 +256,18 @@ fn machine(planned: &Planned<'_>) -> Machine {
 }
 
 /// The reader of a stream at its beginning.
-fn reader(planned: &Planned<'_>, target: &Target, dialect: Dialect, usage_added: bool) -> Reader {
+fn reader(
+    planned: &Planned<'_>,
+    target: &Target,
+    (dialect, usage_added): (Dialect, bool),
+    followed: bool,
+) -> Reader {
     let parsed = &planned.admitted.parsed;
     // Bedrock's streams name no model, and Gemini's not always.
     let meta = meta(parsed, &target.id);
     let dialects = (dialect, parsed.inbound.dialect);
     let mut reader = Reader::new(dialects, usage_added, parsed.peek.include_usage, &meta);
-    if planned.plan.route.stream_failure == StreamFailure::Continue {
+    if followed {
         reader.follow(dialect);
     }
     reader
@@ -280,11 +287,26 @@ fn whole(planned: &Planned<'_>, dialect: Dialect, body: Bytes, record: &mut Reco
         let meta = meta(parsed, model);
         (wire::encode_answer(inbound, &answer, &meta), answer.usage)
     };
-    match usage {
-        Some(usage) => record.know(usage, UsageSource::Reported),
-        None => record.know_partial(None, body.len() as u64),
+    if let Some(usage) = usage {
+        record.know(usage, UsageSource::Reported);
+    } else {
+        record.know_partial(None, body.len() as u64);
+        if record.counts() {
+            record.heard(said(inbound, &body).as_deref());
+        }
     }
     Ok(body)
+}
+
+/// The text of an answer that is nothing else.
+fn said(dialect: Dialect, body: &[u8]) -> Option<String> {
+    let answer = wire::decode_answer(dialect, body).ok()?;
+    let [Choice { parts, .. }] = answer.choices.as_slice() else { return None };
+    let text = |part: &Part| match part {
+        Part::Text { text, .. } => Some(text.clone()),
+        _ => None,
+    };
+    parts.iter().map(text).collect()
 }
 
 /// What an answer that is written anew says of itself.

@@ -97,7 +97,7 @@ fn decoded(body: &Bytes) -> Result<Request, Fault> {
 }
 
 /// Texts by the model's vocabulary, or one near to it; tools by their JSON. Pictures and sound are not counted.
-fn counted(model: &str, request: &Request) -> Counted {
+pub(crate) fn counted(model: &str, request: &Request) -> Counted {
     let mut turns = Vec::with_capacity(request.messages.len() + 1);
     for message in &request.messages {
         let mut text = String::new();

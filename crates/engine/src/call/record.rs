@@ -14,6 +14,7 @@ use upstream::clock;
 
 use crate::Engine;
 use crate::call::{Planned, Target};
+use crate::counting::{Job, Told};
 use crate::limits::Grant;
 
 /// What an attempt came to.
@@ -43,6 +44,8 @@ pub(crate) struct Record {
     limits: wire::RateLimits,
     /// What it counts of its model's own limit, until that is settled.
     counted: Option<Grant>,
+    /// What can be counted should no usage be reported.
+    told: Option<Box<Told>>,
 }
 
 impl Record {
@@ -93,6 +96,11 @@ impl Record {
             rough_input: models::tokens::rough(parsed.inbound.body.len()),
             limits: wire::RateLimits::default(),
             counted: None,
+            told: if planned.admitted.snapshot.config().storage.count_tokens {
+                Told::of(parsed.inbound.dialect, &parsed.inbound.body, &target.id)
+            } else {
+                None
+            },
         }
     }
 
@@ -121,6 +129,8 @@ impl Record {
 
     /// It goes on with an answer that another attempt began.
     pub(super) fn goes_on(&mut self, seam: Seam) {
+        // What is read and what is said is not what the caller's request and its answer are.
+        self.told = None;
         if seam.how == Rest::Prefill {
             // The beginning is part of what is read.
             self.rough_input += models::tokens::rough(usize::try_from(seam.at_bytes).unwrap_or(usize::MAX));
@@ -158,6 +168,18 @@ impl Record {
         if let Some(row) = &mut self.row {
             row.usage = usage;
             row.usage_source = source;
+        }
+    }
+
+    /// Whether the answer's text is wanted, should the provider not tell its usage.
+    pub(super) const fn counts(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// What came of the answer; `None`: not only text.
+    pub(super) fn heard(&mut self, text: Option<&str>) {
+        if let Some(told) = &mut self.told {
+            told.answered(text);
         }
     }
 
@@ -220,7 +242,14 @@ impl Record {
             settle_limit(counted, &row, fault);
         }
         self.engine.settled(&self.target, &row, self.rough_input, &self.context, fault);
-        Some(Settled { usage: row.usage, source: row.usage_source, cost: row.cost, timing: row.timing })
+        let settled =
+            Settled { usage: row.usage, source: row.usage_source, cost: row.cost, timing: row.timing };
+        if row.usage_source == UsageSource::Estimated
+            && let Some(told) = self.told.take()
+        {
+            self.engine.counting().later(Job { row, target: Arc::clone(&self.target), told });
+        }
+        Some(settled)
     }
 }
 

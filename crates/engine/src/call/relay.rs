@@ -223,7 +223,12 @@ impl Relay {
     fn account(&self, record: &mut Record) {
         match self.reader.usage() {
             Some(usage) if self.reader.is_complete() => record.know(usage, UsageSource::Reported),
-            reported => record.know_partial(reported, self.reader.text_bytes()),
+            reported => {
+                record.know_partial(reported, self.reader.text_bytes());
+                if record.counts() {
+                    record.heard(self.reader.said());
+                }
+            }
         }
         if let Some(row) = record.row() {
             let first_byte = row.timing.first_byte.unwrap_or_default();

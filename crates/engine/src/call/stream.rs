@@ -95,6 +95,14 @@ impl Reader {
         }
     }
 
+    /// All text of the answer so far, if it was followed; `None`: it was not, or is not only text.
+    pub(super) fn said(&self) -> Option<&str> {
+        match self {
+            Self::Sifted(sifted) => sifted.shadow.as_ref()?.said(),
+            Self::Translated(translated) => translated.trail.as_ref()?.said(),
+        }
+    }
+
     /// Takes a piece of the stream, and adds to `out` what the caller is to be sent.
     pub(super) fn feed(&mut self, chunk: &Bytes, out: &mut Joined) -> Result<Seen, Fault> {
         match self {

@@ -18,9 +18,14 @@ pub(crate) struct House {
 impl House {
     /// An engine with `providers` (YAML) and whatever else `more` says.
     pub(crate) async fn with(providers: &str, more: &str) -> Self {
+        Self::storing("", providers, more).await
+    }
+
+    /// The same with more in its section `storage`: `, name: value`.
+    pub(crate) async fn storing(storage: &str, providers: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
-            "version: 1\nstorage: {{ database: 'sqlite:{}/w.db' }}\nproviders:\n{providers}\n{more}",
+            "version: 1\nstorage: {{ database: 'sqlite:{}/w.db'{storage} }}\nproviders:\n{providers}\n{more}",
             folder.path().display()
         );
         let source = document::Source { name: "test", text: &text };

@@ -5,6 +5,8 @@ mod answers;
 #[cfg(test)]
 mod continuing;
 #[cfg(test)]
+mod counted;
+#[cfg(test)]
 mod counting;
 #[cfg(test)]
 mod house;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use sqlx::{Sqlite as Engine, SqliteConnection, SqlitePool, Transaction};
 
 use crate::StoreError;
+use crate::journal::Entry;
 
 /// Texts of more bytes than this are stored by content.
 const LONG: usize = 1_024;
@@ -23,13 +24,25 @@ pub(super) type Hash = [u8; 32];
 pub(super) struct Texts(HashMap<Hash, String>);
 
 impl Texts {
-    /// The JSON with its long texts taken out. What has none is not even read.
-    pub(super) fn pack(&mut self, json: String) -> Result<String, serde_json::Error> {
-        if is_plain(&json) {
-            return Ok(json);
+    /// The JSON of these, with commas between and their long texts taken out. What has none is not even read.
+    pub(super) fn packed_json<'a>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'a dyn Entry>,
+    ) -> Result<String, serde_json::Error> {
+        let mut json = Vec::with_capacity(LONG);
+        for entry in entries {
+            if !json.is_empty() {
+                json.push(b',');
+            }
+            let start = json.len();
+            entry.write_json(&mut json)?;
+            if let Some(written) = json.get(start..).filter(|written| !is_plain(written)) {
+                let value: Value = serde_json::from_slice(written)?;
+                json.truncate(start);
+                serde_json::to_writer(&mut json, &self.packed(&value))?;
+            }
         }
-        let value: Value = serde_json::from_str(&json)?;
-        Ok(self.packed(&value).to_string())
+        String::from_utf8(json).map_err(serde::ser::Error::custom)
     }
 
     /// Whether all of them are among `known`.
@@ -87,18 +100,17 @@ impl Texts {
 
 /// Whether JSON is stored as it is: it has no text or name of more than [`LONG`] bytes, as it is written, and
 /// none that begins like the two that stand for something else.
-fn is_plain(json: &str) -> bool {
-    let bytes = json.as_bytes();
+fn is_plain(bytes: &[u8]) -> bool {
     // Too short for a long text, and without a letter that stands for something else or could be one.
-    if bytes.len() <= LONG && !bytes.iter().any(|byte| matches!(byte, b'$' | b'\\')) {
+    if bytes.len() <= LONG && memchr::memchr2(b'$', b'\\', bytes).is_none() {
         return true;
     }
     let mut at = 0;
-    while let Some(open) = find(json, at) {
+    while let Some(open) = find(bytes, at) {
         let begin = open + 1;
         let mut end = begin;
         let close = loop {
-            let Some(quote) = find(json, end) else { return false };
+            let Some(quote) = find(bytes, end) else { return false };
             let slashes = bytes[begin..quote].iter().rev().take_while(|byte| **byte == b'\\').count();
             if slashes % 2 == 0 {
                 break quote;
@@ -116,8 +128,8 @@ fn is_plain(json: &str) -> bool {
 }
 
 /// The next quotation mark from `at` on.
-fn find(json: &str, at: usize) -> Option<usize> {
-    json.get(at..)?.find('"').map(|place| at + place)
+fn find(json: &[u8], at: usize) -> Option<usize> {
+    memchr::memchr(b'"', json.get(at..)?).map(|place| at + place)
 }
 
 /// Whether an object looks like one of the two that stand for something else.
@@ -233,7 +245,7 @@ mod tests {
         #[test]
         fn any_json_comes_back_as_it_went_in(value in any_json()) {
             let mut texts = Texts::default();
-            let stored = texts.pack(value.to_string()).unwrap();
+            let stored = texts.packed_json([&value as &dyn Entry]).unwrap();
             prop_assert!(!stored.contains("longlonglong"));
             let packed: Value = serde_json::from_str(&stored).unwrap();
             let mut wanted = HashSet::new();

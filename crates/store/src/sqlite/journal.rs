@@ -30,7 +30,7 @@ impl Journal for Sqlite {
     fn create(&self, run: &NewRun, owner: &str, lease: Duration) -> Answer<'static, Claim> {
         let mut texts = Texts::default();
         let source = texts.keep(&run.source);
-        let inputs = match texts.pack(run.inputs.to_string()) {
+        let inputs = match texts.packed_json([&run.inputs as &dyn Entry]) {
             Ok(inputs) => inputs,
             Err(error) => return Box::pin(ready(Err(StoreError::unreadable("value", error)))),
         };
@@ -80,18 +80,19 @@ impl Journal for Sqlite {
     }
 
     fn append(&self, claim: &Claim, seq: u64, events: Vec<Arc<dyn Entry>>) -> Answer<'static, ()> {
+        if events.is_empty() {
+            return Box::pin(ready(Ok(())));
+        }
         let mut texts = Texts::default();
-        let bodies = events.iter().map(|event| texts.pack(event.json()?)).collect::<Result<Vec<_>, _>>();
-        match bodies {
-            Ok(bodies) if bodies.is_empty() => Box::pin(ready(Ok(()))),
-            Ok(bodies) => self.journal.append(claim, seq, &bodies, texts),
+        match texts.packed_json(events.iter().map(|event| &**event)) {
+            Ok(body) => self.journal.append(claim, (seq, events.len() as u64), body, texts),
             Err(error) => Box::pin(ready(Err(StoreError::unreadable("event", error)))),
         }
     }
 
     fn finish(&self, claim: &Claim, seq: u64, ending: &Ending) -> Answer<'static, ()> {
         let mut texts = Texts::default();
-        match ending.result.json().and_then(|result| texts.pack(result)) {
+        match texts.packed_json([&*ending.result]) {
             Ok(result) => {
                 let (status, at) = (ending.status, ending.at);
                 self.journal.finish(claim, Closing { seq, status, result, at }, texts)

@@ -19,12 +19,14 @@ const TOGETHER: usize = 128;
 const DAY: i64 = 24 * 3600 * 1_000_000;
 
 /// The one statement that is prepared. Rows that are not bound are NULL, and left out. Only a known key is
-/// passed over; whatever else is wrong with a row is an error.
+/// passed over, but for a row that was counted after it had been estimated; whatever else is wrong with a row is an
+/// error.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let values = vec!["(?,?,?,?)"; TOGETHER].join(",");
     format!(
         "INSERT INTO ledger_rows (call, attempt, run, line) SELECT * FROM (VALUES {values}) \
-         WHERE column1 IS NOT NULL ON CONFLICT (call, attempt) DO NOTHING"
+         WHERE column1 IS NOT NULL ON CONFLICT (call, attempt) DO UPDATE SET line = excluded.line \
+         WHERE excluded.line ->> '$.usage_source' = 'counted' AND line ->> '$.usage_source' = 'estimated'"
     )
 });
 

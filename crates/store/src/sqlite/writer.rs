@@ -7,7 +7,6 @@
 //! why that is enough is in `docs/book/decisions/0005`.
 
 use std::collections::HashSet;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::TryStreamExt as _;
@@ -20,6 +19,7 @@ use types::{Timestamp, TraceId};
 
 use super::contents::{Hash, Texts};
 use super::journal::id;
+use super::statement::{Bounds, NEXT, Parts, text};
 use crate::journal::{Claim, Status};
 use crate::{Answer, StoreError};
 
@@ -62,7 +62,7 @@ struct Events {
 impl Events {
     /// As a row has them.
     fn stored(&self) -> String {
-        if self.count == 1 { self.body.clone() } else { format!("[{}]", self.body) }
+        if self.count == 1 { self.body.clone() } else { ["[", &self.body, "]"].concat() }
     }
 }
 
@@ -114,32 +114,30 @@ impl Queue {
         })
     }
 
-    /// The first of the events has the number `seq`.
+    /// So many events, as JSON with commas between; the first of them has the number `seq`.
     pub(super) fn append(
         self: &Arc<Self>,
         claim: &Claim,
-        seq: u64,
-        bodies: &[String],
+        (seq, count): (u64, u64),
+        body: String,
         texts: Texts,
     ) -> Answer<'static, ()> {
         self.push(claim, texts, |pending| {
             if pending.closing.is_some() {
                 return Err(StoreError::ClaimLost(pending.claim.run));
             }
-            let more = bodies.join(",");
-            let count = bodies.len() as u64;
             match &mut pending.events {
                 None => {
                     // A run that begins here has no events before.
                     let expected = if pending.creation.is_some() { 0 } else { seq };
                     in_step(&pending.claim, expected, seq)?;
-                    pending.events = Some(Events { seq, count, body: more });
+                    pending.events = Some(Events { seq, count, body });
                 }
                 Some(events) => {
                     in_step(&pending.claim, events.seq + events.count, seq)?;
                     events.count += count;
                     events.body.push(',');
-                    events.body.push_str(&more);
+                    events.body.push_str(&body);
                 }
             }
             Ok(())
@@ -327,15 +325,6 @@ impl Queue {
     }
 }
 
-/// Who begins and commits the transaction.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Bounds {
-    /// The text itself.
-    Own,
-    /// Whoever sends it.
-    Given,
-}
-
 impl Pending {
     fn of(claim: Claim) -> Self {
         let (creation, events, closing) = (None, None, None);
@@ -427,60 +416,7 @@ impl Pending {
     }
 }
 
-/// What there is to write of a claim.
-#[derive(Clone, Copy, Debug)]
-enum Parts {
-    /// A run, with its first events and its end where there are any.
-    Run,
-    Events,
-    End,
-    EventsAndEnd,
-    Nothing,
-}
-
 const NONE: Option<i64> = None;
-
-/// The number of a run's next event.
-const NEXT: &str = "SELECT COALESCE((SELECT seq + count FROM events WHERE events.run = runs.run \
-     ORDER BY seq DESC LIMIT 1), firsts) FROM runs WHERE run = ?";
-
-/// The statements for these parts, and which of their results must each tell of one row. The arguments have the
-/// same numbers in all of them: 1 run, 2 epoch, 3 to 5 the events, 6 to 9 the end, 10 to 18 the creation.
-///
-/// A statement alone is a transaction of its own, so it needs no other two around it.
-const fn text(parts: Parts, bounds: Bounds) -> Option<(&'static str, Range<usize>)> {
-    macro_rules! create {
-        () => {
-            "INSERT INTO runs (run, epoch, firsts, first, status, result, ended, \
-             chain, source, inputs, trace, caller, tenant, at, owner, until) \
-             VALUES (?1, ?2, ?4, ?5, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
-        };
-    }
-    macro_rules! append {
-        () => {
-            "INSERT INTO events (run, seq, count, body) SELECT run, ?3, ?4, ?5 FROM runs \
-             WHERE run = ?1 AND epoch = ?2 AND owner IS NOT NULL AND ?3 = COALESCE((SELECT seq + count FROM events \
-             WHERE run = ?1 ORDER BY seq DESC LIMIT 1), firsts)"
-        };
-    }
-    macro_rules! finish {
-        () => {
-            "UPDATE runs SET status = ?7, result = ?8, ended = ?9, owner = NULL, until = NULL \
-             WHERE run = ?1 AND epoch = ?2 AND owner IS NOT NULL AND ?6 = COALESCE((SELECT seq + count FROM events \
-             WHERE run = ?1 ORDER BY seq DESC LIMIT 1), firsts)"
-        };
-    }
-    Some(match (parts, bounds) {
-        (Parts::Run, _) => (create!(), 0..1),
-        (Parts::Events, _) => (append!(), 0..1),
-        (Parts::End, _) => (finish!(), 0..1),
-        (Parts::EventsAndEnd, Bounds::Given) => (concat!(append!(), ";", finish!()), 0..2),
-        (Parts::EventsAndEnd, Bounds::Own) => {
-            (concat!("BEGIN IMMEDIATE;", append!(), ";", finish!(), ";COMMIT"), 1..3)
-        }
-        (Parts::Nothing, _) => return None,
-    })
-}
 
 fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)

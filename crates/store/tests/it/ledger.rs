@@ -267,6 +267,26 @@ async fn a_row_that_is_written_again_is_kept_once_as_it_was() {
 }
 
 #[tokio::test]
+async fn an_exact_count_takes_the_place_of_the_estimate_and_of_nothing_else() {
+    let ledger = Sqlite::in_memory().await.unwrap();
+    let with = |number, source, input| {
+        let mut row = row(number);
+        row.usage = Usage::plain(input, 1);
+        row.usage_source = source;
+        row
+    };
+    let (estimated, counted) = (with(0, UsageSource::Estimated, 10), with(0, UsageSource::Counted, 12));
+    let reported = with(1, UsageSource::Reported, 20);
+    // In one statement, and the later again.
+    ledger.insert(&[estimated.clone(), reported.clone(), counted.clone()]).await.unwrap();
+    assert_eq!(all(&ledger).await, [counted.clone(), reported.clone()]);
+    for known in [estimated, with(1, UsageSource::Counted, 21), with(0, UsageSource::Counted, 13)] {
+        ledger.insert(&[known]).await.unwrap();
+    }
+    assert_eq!(all(&ledger).await, [counted, reported]);
+}
+
+#[tokio::test]
 async fn filters_and_pages_find_what_they_should() {
     let ledger = Sqlite::in_memory().await.unwrap();
     let mut rows: Vec<_> = (0..50).map(row).collect();

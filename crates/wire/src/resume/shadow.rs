@@ -69,6 +69,11 @@ impl Shadow {
         self.eye.trail.text()
     }
 
+    /// All text so far, also of an answer that is at its end; `None`: there was more to it than one text.
+    pub fn said(&self) -> Option<&str> {
+        self.eye.trail.said()
+    }
+
     /// A writer that stands where the stream has come to. `meta` tells what the stream itself did not.
     pub fn encoder(&self, meta: &AnswerMeta<'_>, include_usage: bool) -> StreamEncoder {
         let Head { id, model, created, usage } = &self.eye.head;
