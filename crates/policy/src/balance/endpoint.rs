@@ -113,6 +113,11 @@ impl Endpoint {
         Outstanding { endpoint: Arc::clone(self), owed }
     }
 
+    /// The time to first token as it is believed now, in seconds.
+    pub(super) fn seconds(&self, now: Moment) -> f64 {
+        self.faded(now)
+    }
+
     /// What a call of `tokens` would meet here: only good for comparing.
     pub(super) fn load(&self, tokens: u64, now: Moment) -> f64 {
         let owed = self.outstanding().saturating_add(tokens).saturating_add(CALL);

@@ -89,9 +89,9 @@ fn arrivals(asked: &Asked<'_>, model: &Model, end: Duration, dice: &mut Dice) ->
     clamped(0.75 * share(PLACES, 1) / each, dice)
 }
 
-/// Seconds after the step from which on the work done stays within a tenth of the oracle's: in *every* ten seconds from then
-/// to the end. Beside it in which part of all ten seconds it is, and from when on the mean wait stays below one and a half
-/// times the oracle's, in every half minute.
+/// Seconds after the step from which on the work done stays within a tenth of the oracle's, in *every* half minute from then
+/// to the end; in which part of all half minutes it is; and from when on the mean wait stays below one and a half times
+/// the oracle's.
 fn converged(
     (own, run): (&Scenario, &Run),
     (oracle, best): (&Scenario, &Run),
@@ -109,7 +109,7 @@ fn converged(
         }
         (from.saturating_sub(step).as_secs_f64(), f64::from(near) / f64::from(all.max(1)))
     };
-    let (converged, near) = settled(secs(10), &|span| {
+    let (converged, near) = settled(secs(30), &|span| {
         let (mine, other) = (work(own, run, span), work(oracle, best, span));
         (mine - other).abs() <= other * 0.1
     });
