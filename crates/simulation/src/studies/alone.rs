@@ -1,5 +1,5 @@
-//! Machines that are asked alone, because what they promise shows only in a million calls, or because no route
-//! uses them yet.
+//! Machines that are asked alone, because what they promise shows only in a million calls, or in prompts that the
+//! scenarios' callers do not write.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ fn brown_out(judge: &Arc<Judge>, usual: f64, dice: &mut Dice) -> usize {
 }
 
 /// Prompts of Mooncake's trace over eight nodes, each to the one that keeps its beginning: the rule of
-/// [`policy::balance::affine`], which no strategy of a route uses yet.
+/// [`policy::balance::affine`] alone, given the trace's own blocks.
 pub(super) fn prefixes(asked: &Asked<'_>) -> Result<Vec<Figure>, StudyError> {
     const NODES: usize = 8;
     let prompts = &asked.traces.prompts;
