@@ -34,11 +34,12 @@ pub enum Kind {
 pub struct Balance {
     kind: Kind,
     turn: AtomicUsize,
-    /// The load that winners of two usually have: the bits of an `f64`. A lost update does no harm.
+    /// The load that winners of two usually have, and their time to first token: the bits of two `f32`. A lost update does
+    /// no harm.
     usual: AtomicU64,
 }
 
-/// A winner worse than the usual one by this factor is not taken before others were drawn.
+/// One with more load than the usual winner, or slower, by this factor is poor: taken only where others are too.
 const POOR: f64 = 2.0;
 /// Draws at most.
 const DRAWS: usize = 3;
@@ -70,7 +71,9 @@ impl Balance {
     }
 
     /// Of ten members of which two are bad, one pair in 45 is both of them: two in a hundred calls, enough to
-    /// be the p99. So a pair whose better one is poor is drawn anew.
+    /// be the p99. So a pair whose better one is poor is drawn anew. And who is slow has little to do, because little is sent
+    /// there, so that its load looks good beside a busy one's: so whether one is poor comes before the load, much as
+    /// Prequal's rule puts hot and cold before latency.
     fn better_of_two<E: Borrow<Endpoint>>(
         &self,
         among: &[E],
@@ -78,27 +81,59 @@ impl Balance {
         mut random: u64,
         now: Moment,
     ) -> Option<usize> {
-        let load = |at: usize| among.get(at).map(|endpoint| endpoint.borrow().load(tokens, now));
-        let usual = f64::from_bits(self.usual.load(Ordering::Relaxed));
-        let mut best: Option<(f64, usize)> = None;
+        let (usual_load, usual_time) = halves(self.usual.load(Ordering::Relaxed));
+        let look = |at: usize| {
+            let endpoint = among.get(at)?.borrow();
+            let (load, time) = (endpoint.load(tokens, now), endpoint.seconds(now));
+            Some(Look { poor: load > usual_load * POOR || time > usual_time * POOR, load, time, at })
+        };
+        let mut best: Option<Look> = None;
         for _ in 0..DRAWS {
             let (one, two) = two_of(among.len(), random);
             // Equal: the one drawn first, which is chance.
-            let (first, second) = (load(one)?, load(two)?);
-            let winner = if second < first { (second, two) } else { (first, one) };
-            if best.is_none_or(|(lowest, _)| winner.0 < lowest) {
+            let (first, second) = (look(one)?, look(two)?);
+            let winner = if second.before(&first) { second } else { first };
+            if best.is_none_or(|best| winner.before(&best)) {
                 best = Some(winner);
             }
-            if best.is_some_and(|(lowest, _)| lowest <= usual * POOR) {
+            if best.is_some_and(|best| !best.poor) {
                 break;
             }
             random = mix(random.wrapping_add(0x9E37_79B9_7F4A_7C15));
         }
-        let (lowest, at) = best?;
-        let next = if usual == 0.0 { lowest } else { usual + (lowest - usual) / 32.0 };
-        self.usual.store(next.to_bits(), Ordering::Relaxed);
+        let Look { load, time, at, .. } = best?;
+        let next = |usual: f64, seen: f64| if usual == 0.0 { seen } else { usual + (seen - usual) / 32.0 };
+        self.usual.store(word(next(usual_load, load), next(usual_time, time)), Ordering::Relaxed);
         Some(at)
     }
+}
+
+/// One of those that were drawn.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    poor: bool,
+    load: f64,
+    time: f64,
+    at: usize,
+}
+
+impl Look {
+    fn before(&self, other: &Self) -> bool {
+        (self.poor, self.load) < (other.poor, other.load)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seven digits are enough, and these are the parts of a word"
+)]
+fn word(load: f64, time: f64) -> u64 {
+    u64::from((load as f32).to_bits()) << 32 | u64::from((time as f32).to_bits())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the parts of a word")]
+fn halves(word: u64) -> (f64, f64) {
+    (f32::from_bits((word >> 32) as u32).into(), f32::from_bits(word as u32).into())
 }
 
 /// Two different numbers below `of` (at least 2), each pair equally likely.

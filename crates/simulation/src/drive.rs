@@ -18,6 +18,8 @@ use types::ledger::Row;
 use types::{CallId, Dialect, Fault};
 
 use crate::breakers::{Change, Listener};
+use crate::dice::Dice;
+use crate::prequal::Prequal;
 use crate::provider::{Providers, Visit, body};
 use crate::rows::Rows;
 use crate::scenario::{Call, Scenario};
@@ -177,6 +179,7 @@ async fn inside(scenario: &Scenario, seed: u64, folder: &str) -> Result<Run, Dri
         attempts: None,
     });
     let mut reloads = scenario.reloads.iter().peekable();
+    let mut prequal = scenario.prequal.map(|to| (to, Prequal::new(to.len(), Dice::new(seed, 14))));
     let standings = Arc::new(Mutex::new(Vec::new()));
     let watch = tokio::spawn(watch(engine.clone(), began, Arc::clone(&standings)));
     loop {
@@ -187,7 +190,12 @@ async fn inside(scenario: &Scenario, seed: u64, folder: &str) -> Result<Run, Dri
         if let Some((_, text)) = reloads.next_if(|(due, _)| *due <= at) {
             engine.reload(config(scenario, text, folder)?).map_err(DriveError::Reload)?;
         } else if let Some((number, call)) = next.next() {
-            callers.spawn(caller(engine.clone(), number, call.clone()));
+            let mut call = call.clone();
+            if let Some((routes, prequal)) = &mut prequal {
+                let chosen = prequal.choose(began.elapsed(), |model| providers.probe(model));
+                call.model = routes.get(chosen).copied().unwrap_or(call.model);
+            }
+            callers.spawn(caller(engine.clone(), number, call));
         }
     }
     let rest = async {

@@ -32,6 +32,24 @@ pub fn goodput(scenario: &Scenario, run: &Run, span: Span) -> f64 {
     share(good.count(), 1) / (span.1.saturating_sub(span.0)).as_secs_f64()
 }
 
+/// Places that worked in `span` on answers that became whole, on average: seconds of places, a second. Unlike a count of
+/// answers it does not depend on how long these happen to be.
+pub fn work(scenario: &Scenario, run: &Run, (from, until): Span) -> f64 {
+    let mut last: Vec<Option<&Visit>> = vec![None; run.seen.len()];
+    for visit in &run.visits {
+        if let Some(place) = usize::try_from(visit.call).ok().and_then(|call| last.get_mut(call)) {
+            *place = Some(visit);
+        }
+    }
+    let good = scenario.calls.iter().zip(&run.seen).zip(last);
+    let good = good.filter(|((_, seen), _)| matches!(seen.end, End::Good));
+    let within = good.filter_map(|((call, seen), visit)| {
+        let began = visit.map(|visit| visit.at + visit.waited)?;
+        Some((call.at + seen.over).min(until).saturating_sub(began.max(from)).as_secs_f64())
+    });
+    within.sum::<f64>() / until.saturating_sub(from).as_secs_f64().max(1e-9)
+}
+
 /// Times to the first content of the calls that came in `span`, in order; those that got none are left out.
 pub fn firsts(scenario: &Scenario, run: &Run, span: Span) -> Vec<Duration> {
     let came = scenario.calls.iter().zip(&run.seen).filter(|(call, _)| within(call.at, span));

@@ -19,6 +19,7 @@ mod dice;
 mod drive;
 pub mod figures;
 mod invariants;
+pub mod prequal;
 mod provider;
 mod rows;
 mod scenario;

@@ -3,6 +3,7 @@
 
 mod answer;
 mod gate;
+mod load;
 mod quota;
 
 use std::future::Future;
@@ -21,6 +22,7 @@ pub use quota::Limits;
 use crate::dice::Dice;
 use answer::Asked;
 use gate::Gate;
+use load::Load;
 use quota::Quota;
 
 /// One model, alone at a provider of the same name.
@@ -144,6 +146,7 @@ struct Running {
     gate: Arc<Gate>,
     quota: Option<Mutex<Quota>>,
     dice: Mutex<Dice>,
+    load: Mutex<Load>,
 }
 
 impl Providers {
@@ -154,6 +157,7 @@ impl Providers {
             gate: Arc::default(),
             quota: model.limits.map(|limits| Mutex::new(Quota::new(limits))),
             dice: Mutex::new(Dice::new(seed, 1_000 + salt)),
+            load: Mutex::default(),
         };
         let models = models.iter().zip(0..).map(running).collect();
         Self { models, began: Instant::now(), visits: Mutex::default() }
@@ -167,6 +171,16 @@ impl Providers {
     /// Calls that hold a place anywhere.
     pub(crate) fn busy(&self) -> usize {
         self.models.iter().map(|model| model.gate.busy()).sum()
+    }
+
+    /// What the model of this number says of itself to who asks.
+    pub(crate) fn probe(&self, model: usize) -> crate::prequal::Answer {
+        let Some(running) = self.models.get(model) else {
+            return crate::prequal::Answer { in_flight: 0, latency: Duration::ZERO };
+        };
+        let in_flight = running.gate.in_flight();
+        let latency = lock(&running.load).latency(in_flight, self.began.elapsed());
+        crate::prequal::Answer { in_flight, latency }
     }
 
     async fn serve(&self, request: &Outgoing) -> Act {
@@ -190,6 +204,8 @@ impl Providers {
         let mut cut = None;
         match trouble.map(|trouble| trouble.kind) {
             Some(Kind::Fails(status, after)) => {
+                // Failing fast is not being fast.
+                running.took(FAILED, at + after);
                 sleep(after).await;
                 return answer::error(status, HeaderMap::new());
             }
@@ -219,10 +235,12 @@ impl Providers {
             self.fate(visit, Fate::Busy, Duration::ZERO);
             return answer::error(503, HeaderMap::new());
         };
-        self.fate(visit, Fate::Served, self.began.elapsed().saturating_sub(at));
+        let waited = self.began.elapsed().saturating_sub(at);
+        self.fate(visit, Fate::Served, waited);
         let first =
             model.first.mul_f64(luck.spread * slower.0) + times(model.read, asked.input).mul_f64(slower.0);
         let write = times(model.write, asked.output).mul_f64(slower.1);
+        running.took(waited + first, at + waited + first);
         answer::answer(&asked, headers, (first, write), cut, place).await
     }
 
@@ -250,7 +268,14 @@ struct Luck {
     spread: f64,
 }
 
+/// What a failure counts for who asks how quick a model is.
+const FAILED: Duration = Duration::from_secs(5);
+
 impl Running {
+    fn took(&self, took: Duration, at: Duration) {
+        lock(&self.load).took(self.gate.in_flight(), took, at);
+    }
+
     fn luck(&self) -> Luck {
         let mut dice = lock(&self.dice);
         Luck { chance: dice.unit(), spread: dice.spread(self.model.spread) }

@@ -22,6 +22,8 @@ pub struct Scenario {
     pub calls: Vec<Call>,
     /// Other configurations, from then on.
     pub reloads: Vec<(Duration, String)>,
+    /// Routes, one for each model: each call asks for the one that Prequal chooses ([`crate::prequal`]).
+    pub prequal: Option<&'static [&'static str]>,
 }
 
 /// One call.
@@ -75,7 +77,7 @@ fn call(arrival: Arrival, model: &'static str) -> Call {
 impl Scenario {
     /// A scenario without reloads.
     pub fn new(name: &'static str, config: impl Into<String>, models: Vec<Model>, calls: Vec<Call>) -> Self {
-        Self { name, config: config.into(), models, calls, reloads: Vec::new() }
+        Self { name, config: config.into(), models, calls, reloads: Vec::new(), prequal: None }
     }
 
     /// The whole configuration with `rest` as its own part.

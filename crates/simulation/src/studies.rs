@@ -1,6 +1,7 @@
 //! The studies: what is asked of the engine as a whole, each in scenarios of its own, with the goals of `algorithms.md`
 //! §1.8–1.11. A study is asked with many seeds; a figure is their mean, or their worst where one is too many.
 
+mod alone;
 mod balance;
 mod capacity;
 mod fairness;
@@ -130,6 +131,8 @@ pub const STUDIES: &[Study] = &[
     Study { name: "hedging", ask: hedging::tail },
     Study { name: "slowdown", ask: hedging::slowdown },
     Study { name: "balance", ask: balance::ten },
+    Study { name: "breaker_alone", ask: alone::breaker },
+    Study { name: "prefixes_alone", ask: alone::prefixes },
 ];
 
 impl Study {

@@ -52,6 +52,19 @@ pub struct Traces {
     pub code: Trace,
     /// Mooncake's synthetic one: long contexts.
     pub mooncake: Trace,
+    /// The same, with what prompts share.
+    pub prompts: Vec<Prompt>,
+}
+
+/// A prompt, in blocks of 512 tokens: the same number is the same block behind the same beginning.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prompt {
+    /// Since the beginning.
+    pub at: Duration,
+    /// Tokens written.
+    pub output: u32,
+    /// Its blocks.
+    pub blocks: Vec<u64>,
 }
 
 impl Traces {
@@ -60,10 +73,12 @@ impl Traces {
     /// # Errors
     /// [`TraceError`] where one is not there, or is something else.
     pub fn load(folder: &Path) -> Result<Self, TraceError> {
+        let mooncake_file = folder.join("mooncake_synthetic.jsonl");
         Ok(Self {
-            conversation: read(&folder.join("azure_conv_2023.csv"), 1, azure)?,
-            code: read(&folder.join("azure_code_2023.csv"), 1, azure)?,
-            mooncake: read(&folder.join("mooncake_synthetic.jsonl"), 0, mooncake)?,
+            conversation: Trace(read(&folder.join("azure_conv_2023.csv"), 1, azure)?),
+            code: Trace(read(&folder.join("azure_code_2023.csv"), 1, azure)?),
+            mooncake: Trace(read(&mooncake_file, 0, mooncake)?),
+            prompts: read(&mooncake_file, 0, prompt)?,
         })
     }
 }
@@ -93,7 +108,7 @@ fn count(calls: f64) -> usize {
     calls.round().max(0.0) as usize
 }
 
-fn read(path: &Path, skip: usize, parse: fn(&str) -> Option<Arrival>) -> Result<Trace, TraceError> {
+fn read<T: Timed>(path: &Path, skip: usize, parse: fn(&str) -> Option<T>) -> Result<Vec<T>, TraceError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| TraceError::Read { path: path.to_owned(), source })?;
     let mut calls = Vec::new();
@@ -101,8 +116,24 @@ fn read(path: &Path, skip: usize, parse: fn(&str) -> Option<Arrival>) -> Result<
         let call = parse(line).ok_or_else(|| TraceError::Line { path: path.to_owned(), line: index + 1 })?;
         calls.push(call);
     }
-    calls.sort_by_key(|call| call.at);
-    Ok(Trace(calls))
+    calls.sort_by_key(Timed::at);
+    Ok(calls)
+}
+
+trait Timed {
+    fn at(&self) -> Duration;
+}
+
+impl Timed for Arrival {
+    fn at(&self) -> Duration {
+        self.at
+    }
+}
+
+impl Timed for Prompt {
+    fn at(&self) -> Duration {
+        self.at
+    }
 }
 
 /// `2023-11-16 18:15:46.6805900,374,44`
@@ -132,6 +163,14 @@ fn mooncake(line: &str) -> Option<Arrival> {
     })
 }
 
+fn prompt(line: &str) -> Option<Prompt> {
+    let Arrival { at, output, .. } = mooncake(line)?;
+    let (_, list) = line.split_once('[')?;
+    let (list, _) = list.split_once(']')?;
+    let blocks: Result<_, _> = list.split(',').map(|block| block.trim().parse()).collect();
+    Some(Prompt { at, output, blocks: blocks.ok()? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +183,8 @@ mod tests {
             mooncake(r#"{"timestamp": 277, "input_length": 32140, "output_length": 92, "hash_ids": [1]}"#);
         let want = Arrival { at: Duration::from_millis(277), input: 32_140, output: 92 };
         assert_eq!(call, Some(want));
+        let line = r#"{"timestamp": 277, "input_length": 9, "output_length": 92, "hash_ids": [1, 23]}"#;
+        assert_eq!(prompt(line).unwrap().blocks, [1, 23]);
         assert_eq!((azure("x"), mooncake("{}")), (None, None));
     }
 

@@ -113,11 +113,18 @@ impl Endpoint {
         Outstanding { endpoint: Arc::clone(self), owed }
     }
 
+    /// The time to first token as it is believed now, in seconds. It fades only while nothing is under way: one call
+    /// finds out whether it has become better, the others need not.
+    pub(super) fn seconds(&self, now: Moment) -> f64 {
+        let belief = Belief::unpack(self.latency.load(Ordering::Relaxed));
+        if self.in_flight() > 0 { belief.seconds.abs().into() } else { belief.faded(&self.settings, now) }
+    }
+
     /// What a call of `tokens` would meet here: only good for comparing.
     pub(super) fn load(&self, tokens: u64, now: Moment) -> f64 {
         let owed = self.outstanding().saturating_add(tokens).saturating_add(CALL);
         // Per token of the call, so that a long one is not taken for a busy pool.
-        self.faded(now) * self.newness(now) * self.failing() * float(owed)
+        self.seconds(now) * self.newness(now) * self.failing() * float(owed)
             / float(tokens.saturating_add(CALL))
     }
 
@@ -195,7 +202,7 @@ impl Belief {
     /// What is believed after a measurement: slower counts at once, faster bit by bit.
     fn after(self, rtt: f64, settings: &Settings, now: Moment) -> Self {
         let (seconds, kept) = (f64::from(self.seconds), self.kept(settings, now));
-        let confirmed = if seconds < 0.0 || rtt < seconds / 2.0 {
+        let confirmed = if seconds < 0.0 || rtt < seconds / 3.0 {
             0
         } else if kept < Self::FADED && rtt > seconds * f64::midpoint(1.0, kept) {
             (self.confirmed + 1).min(Self::MOST)

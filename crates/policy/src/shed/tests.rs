@@ -146,7 +146,7 @@ fn goal_nothing_is_lost_at_few_calls_a_second_or_many() {
     {
         let rate = places as f64 / service;
         let gap = |_: f64, random: &mut Random| random.around(1.0 / (rate * over));
-        let until = 20_000.0 / rate;
+        let until = 8_000.0 / rate;
         let of = |settings| {
             let server = Server { places, service, settings };
             let (calls, _) = server.run(until, gap, plain, 7);

@@ -28,6 +28,12 @@ impl Gate {
         lock(&self.0).busy
     }
 
+    /// How many have a place or wait for one.
+    pub(super) fn in_flight(&self) -> usize {
+        let state = lock(&self.0);
+        state.busy + state.line.iter().filter(|waiting| !waiting.is_closed()).count()
+    }
+
     /// A place among `most`, once it is this call's turn; `None`: `line` wait already.
     pub(super) async fn enter(self: &Arc<Self>, most: impl Fn() -> usize, line: usize) -> Option<Place> {
         let turn = {

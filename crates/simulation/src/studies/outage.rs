@@ -41,6 +41,7 @@ pub(super) fn of_one(asked: &Asked<'_>) -> Result<Vec<Figure>, StudyError> {
         worst("requests_until_noticed", requests, "requests", Goal::None),
         worst("seconds_until_noticed", after, "s", Goal::None),
         worst("noticed_in_10_requests_or_2_s", slow, "of that", Goal::AtMost(1.0)),
+        mean("probes_during_the_outage", probes(&run, (from, healed)), "a minute", Goal::None),
         worst("answered", answered(&scenario, &run, (secs(0), end)), "share", Goal::AtLeast(0.99)),
         worst("back_to_90_percent", back(&run, healed, end), "s", Goal::AtMost(15.0)),
     ])
@@ -61,7 +62,7 @@ pub(super) fn brown_out(asked: &Asked<'_>) -> Result<Vec<Figure>, StudyError> {
             "noticed_within_60_requests",
             f64::from(u8::from(requests <= 60.0)),
             "of seeds",
-            Goal::AtLeast(0.9),
+            Goal::AtLeast(0.99),
         ),
         worst("most_requests_until_noticed", requests, "requests", Goal::None),
         mean("seconds_until_noticed", after, "s", Goal::None),
@@ -148,6 +149,14 @@ fn noticed(run: &Run, from: Duration) -> (f64, f64) {
     let requests =
         run.visits.iter().filter(|visit| visit.model == 0 && visit.at >= from && visit.at < at).count();
     (share(requests, 1), at.saturating_sub(from).as_secs_f64().min(1e6))
+}
+
+/// Requests a minute that `one` gets once its breaker has opened, until it is well again.
+fn probes(run: &Run, (from, healed): Span) -> f64 {
+    let opened = run.changes.iter().find(|change| change.provider == "one" && change.at >= from);
+    let at = opened.map_or(healed, |change| change.at);
+    let requests = run.visits.iter().filter(|visit| visit.model == 0 && within(visit.at, (at, healed)));
+    share(requests.count(), 1) * 60.0 / healed.saturating_sub(at).as_secs_f64().max(1e-9)
 }
 
 /// Seconds from the healing until `one` gets nine of ten calls again, seen over two seconds.

@@ -55,4 +55,6 @@ goals! {
     hedging
     slowdown
     balance
+    breaker_alone
+    prefixes_alone
 }
