@@ -194,3 +194,27 @@ async fn the_environment_stands_above_the_file() {
     assert_eq!(told.code, 3, "{told:?}");
     assert!(told.err.contains("WINDLASS__SERVER__LISTN") && told.err.contains("listen"), "{told:?}");
 }
+
+/// Runs the program as on a terminal: a pseudo-terminal of util-linux' `script`.
+async fn on_a_terminal(house: &House, line: &str) -> (i32, String) {
+    let mut command = tokio::process::Command::new("script");
+    let line = format!("{} {line}", env!("CARGO_BIN_EXE_windlass"));
+    command.args(["-qec", &line, "/dev/null"]).current_dir(house.path("")).kill_on_drop(true);
+    command.env("TERM", "xterm").env_remove("NO_COLOR").stdin(std::process::Stdio::null());
+    let said = said(command).await;
+    (said.code, said.out)
+}
+
+#[tokio::test]
+async fn commands_work_on_a_terminal() {
+    let house = House::new(SIMULATED);
+    house.write("chain.yaml", "name: c\ndefaults: { model: demo/talker }\nprompts: ['Say {{ word }}']\n");
+    let (code, shown) = on_a_terminal(&house, "run chain.yaml --var word=x --log-level info").await;
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("[simulated]") && !shown.contains("tracing-subscriber"), "{shown}");
+    // Lines of the log are coloured for people.
+    assert!(shown.contains("\u{1b}[32m INFO"), "{shown:?}");
+    let (code, shown) = on_a_terminal(&house, "chat hello --model demo/talker").await;
+    assert_eq!(code, 0, "{shown}");
+    assert!(!shown.contains("tracing-subscriber"), "{shown}");
+}
