@@ -14,9 +14,6 @@ use crate::exit::Failure;
 
 /// The configuration that is used if it is there and none is named.
 const USUAL: &str = "windlass.yaml";
-/// Variables that begin so override the configuration.
-const PREFIX: &str = "WINDLASS__";
-
 /// A configuration and where it came from.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
@@ -57,16 +54,14 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 
 /// What stands above the file: the environment, then flags.
 pub(crate) fn overrides(cli: &Cli) -> Overrides {
-    let variables = std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.into_string().ok()?;
-        let known = name.starts_with(PREFIX);
-        known.then(|| Some((name, value.into_string().ok()?))).flatten()
-    });
-    let overrides = Overrides::environment(variables);
-    match &cli.log_level {
-        Some(level) => overrides.flag("--log-level", "telemetry.log_level", level.clone()),
-        None => overrides,
+    // Which of them set something is the configuration's business; what is no text sets nothing.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut overrides = Overrides::environment(variables);
+    if let Some(level) = &cli.log_level {
+        overrides = overrides.flag("--log-level", "telemetry.log_level", level.clone());
     }
+    overrides
 }
 
 /// Starts logging. Commands other than `serve` log only what went wrong, unless asked for more.

@@ -218,3 +218,33 @@ async fn commands_work_on_a_terminal() {
     assert_eq!(code, 0, "{shown}");
     assert!(!shown.contains("tracing-subscriber"), "{shown}");
 }
+
+#[tokio::test]
+async fn the_seeds_own_variables_count() {
+    let house = House::new(SIMULATED);
+    for (name, value, key) in [
+        ("LLM_TRACE_SAMPLING_RATIO", "5", "telemetry.sample"),
+        ("DECISION_LOG_LEVEL", "zzz", "telemetry.log_level"),
+        ("LLM_RETRY_STRATEGY", "never", "defaults.retry.backoff"),
+        ("LLM_RETRY_MAX_ATTEMPTS", "0", "defaults.retry.attempts"),
+        ("LLM_RETRY_BASE_DELAY", "soon", "defaults.retry.base"),
+        ("LLM_RETRY_MAX_DELAY", "late", "defaults.retry.max"),
+    ] {
+        let mut command = house.command(&["check"]);
+        command.env(name, value);
+        let told = said(command).await;
+        assert_eq!(told.code, 3, "{name}: {told:?}");
+        assert!(told.err.contains(&format!("{name} ({key})")), "{told:?}");
+        // Our own name comes before the seeds'.
+        let mut command = house.command(&["check"]);
+        let own = format!("WINDLASS__{}", key.to_uppercase().replace('.', "__"));
+        let good = match key {
+            "telemetry.sample" | "defaults.retry.attempts" => "1",
+            "telemetry.log_level" => "warn",
+            "defaults.retry.backoff" => "fixed",
+            _ => "1s",
+        };
+        command.env(name, value).env(own, good);
+        said(command).await.well();
+    }
+}
