@@ -251,8 +251,7 @@ pub(crate) fn check_keys(config: &Config, root: Option<&Reader<'_>>) {
             root.error(format!("keys `{}` and `{}` are the same", twin.name, key.name));
         }
     }
-    let server = &config.server;
-    if !config.needs_key() && !server.listen.ip().is_loopback() && !server.allow_open {
+    if config.is_open_at(config.server.listen) {
         let at = root.node().get("server").and_then(|server| server.get("listen"));
         let span = at.map_or(root.span(), |at| at.span);
         let message = "anybody who reaches this address could call: there are no `keys`";

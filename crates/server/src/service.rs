@@ -29,6 +29,10 @@ impl Service {
         Self { router: router::make(engine.clone()), room, engine }
     }
 
+    pub(crate) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Answers one request. A panic ends the request, not the connection's task, let alone the process.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Response<ReplyBody>, Infallible> {
         let dialect = calls::dialect(request.uri().path());

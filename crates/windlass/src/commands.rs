@@ -30,7 +30,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Check(args) => check::check(cli, args),
         Command::Models(args) => models::list(cli, args),
         Command::Certify(args) => certify::certify(cli, args),
-        Command::Serve(args) => serve::serve(cli, args),
+        Command::Serve(_) => serve::serve(cli),
         Command::Run(args) => on_engine(cli, |started, cli| Box::pin(run::run(started, cli, args))),
         Command::Chat(args) => on_engine(cli, |started, cli| Box::pin(chat::chat(started, cli, args))),
         Command::Runs(args) => on_engine(cli, |started, cli| Box::pin(runs::runs(started, cli, args))),

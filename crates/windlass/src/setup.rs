@@ -9,7 +9,7 @@ use document::Source;
 use engine::{Engine, Started};
 use telemetry::log;
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
 use crate::exit::Failure;
 
 /// The configuration that is used if it is there and none is named.
@@ -60,6 +60,11 @@ pub(crate) fn overrides(cli: &Cli) -> Overrides {
     let mut overrides = Overrides::environment(variables);
     if let Some(level) = &cli.log_level {
         overrides = overrides.flag("--log-level", "telemetry.log_level", level.clone());
+    }
+    if let Command::Serve(serve) = &cli.command
+        && let Some(listen) = serve.listen
+    {
+        overrides = overrides.flag("--listen", "server.listen", listen.to_string());
     }
     overrides
 }

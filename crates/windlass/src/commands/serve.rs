@@ -1,16 +1,19 @@
 //! `windlass serve`: the gateway, until it is told to stop.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use config::Config;
 use engine::{Chains, Engine};
 use server::Server;
 use telemetry::log;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use crate::args::{self, Cli};
+use crate::args::Cli;
 use crate::exit::Failure;
 use crate::setup;
 
@@ -20,16 +23,12 @@ const LOOK: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Serves until SIGTERM or SIGINT, then lets what is in flight finish.
-pub(crate) fn serve(cli: &Cli, args: &args::Serve) -> Result<(), Failure> {
-    let mut loaded = setup::load(cli)?;
-    if let Some(listen) = args.listen {
-        loaded.config.server.listen = listen;
-    }
+pub(crate) fn serve(cli: &Cli) -> Result<(), Failure> {
+    let loaded = setup::load(cli)?;
     let logs = setup::start_logging(&loaded.config, cli, true);
     let path = loaded.path.as_deref();
     let chains = Chains::read(&loaded.config, setup::folder(path)).map_err(chains_failure)?;
     setup::runtime(&loaded.config)?.block_on(async {
-        let drain = loaded.config.server.drain;
         let mut terminate = signal(SignalKind::terminate()).map_err(anyhow::Error::from)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(anyhow::Error::from)?;
         let started = setup::start(loaded.config.clone()).await?;
@@ -41,7 +40,8 @@ pub(crate) fn serve(cli: &Cli, args: &args::Serve) -> Result<(), Failure> {
         if !cli.quiet && !cli.json {
             eprintln!("windlass {} on http://{address}", env!("CARGO_PKG_VERSION"));
         }
-        let reload = reload(engine.clone(), path, cli, logs);
+        let running = Running { engine: engine.clone(), address, began: engine.config(), logs };
+        let reload = reload(running, path, cli);
         let stop = async {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -50,6 +50,7 @@ pub(crate) fn serve(cli: &Cli, args: &args::Serve) -> Result<(), Failure> {
             }
         };
         let rest = server.run(stop).await;
+        let drain = engine.config().server.drain;
         log::stopping(engine.calls_in_flight() as u64, drain);
         let cut = engine.clone();
         let left = async move {
@@ -73,7 +74,7 @@ fn chains_failure(error: engine::ChainsError) -> Failure {
 /// The file is looked at once a second. To be told of changes, its folder would have to be watched, because a
 /// file that is replaced is another file by the same name; and by default the folder also holds the database,
 /// whose every write would then wake us.
-async fn reload(engine: Engine, path: Option<&Path>, cli: &Cli, logs: Option<log::Handle>) {
+async fn reload(running: Running, path: Option<&Path>, cli: &Cli) {
     let Some(path) = path else { return std::future::pending().await };
     let mut hangups = signal(SignalKind::hangup()).ok();
     let mut known = Stamp::of(path);
@@ -98,7 +99,7 @@ async fn reload(engine: Engine, path: Option<&Path>, cli: &Cli, logs: Option<log
             () = hangup => {}
         }
         known = Stamp::of(path);
-        again(&engine, path, cli, logs.as_ref());
+        again(&running, path, cli);
     }
 }
 
@@ -119,8 +120,19 @@ impl Stamp {
     }
 }
 
+/// What a changed configuration meets.
+struct Running {
+    engine: Engine,
+    /// Where this process listens, whatever a later configuration says.
+    address: SocketAddr,
+    /// The configuration that it was started with.
+    began: Arc<Config>,
+    logs: Option<log::Handle>,
+}
+
 /// All of the new configuration, or none of it.
-fn again(engine: &Engine, path: &Path, cli: &Cli, logs: Option<&log::Handle>) {
+fn again(running: &Running, path: &Path, cli: &Cli) {
+    let engine = &running.engine;
     let loaded = setup::read(path, cli).and_then(|config| {
         let chains = Chains::read(&config, setup::folder(Some(path))).map_err(chains_failure)?;
         Ok((config, chains))
@@ -133,17 +145,29 @@ fn again(engine: &Engine, path: &Path, cli: &Cli, logs: Option<&log::Handle>) {
         }
         Err(failure) => return log::config_refused(1, &failure.to_string()),
     };
+    if config.is_open_at(running.address) {
+        let address = running.address;
+        let first = format!(
+            "anybody who reaches {address}, where this process listens until it is started again, could call: \
+             there are no `keys`"
+        );
+        return log::config_refused(1, &first);
+    }
     if config == *engine.config() {
         return engine.offer(chains);
     }
     let level = setup::level(config.telemetry.log_level);
+    let waits = config.waits_for_a_start(&running.began);
     match engine.reload(config) {
         Ok(()) => {
             engine.offer(chains);
-            if let Some(logs) = logs {
+            if let Some(logs) = &running.logs {
                 logs.set_level(level);
             }
             log::config_reloaded();
+            if !waits.is_empty() {
+                log::config_waits(&waits.join(", "));
+            }
         }
         Err(fault) => log::config_refused(1, &fault.to_string()),
     }
