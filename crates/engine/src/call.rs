@@ -30,7 +30,10 @@ mod tally;
 mod trial;
 mod watch;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use types::ledger::Outcome;
 use types::{CallId, Fault, Moment};
@@ -108,7 +111,18 @@ impl Engine {
     /// Answers one call: whole, or with a stream that has already brought its first content.
     pub async fn call(&self, inbound: Inbound) -> Result<Answered, Refusal> {
         let mut tally = Tally::begin(self, &inbound);
-        match self.answer(&inbound, &mut tally).await {
+        let answered = {
+            let mut answer = pin!(self.answer(&inbound, &mut tally));
+            poll_fn(|cx| match answer.as_mut().poll(cx) {
+                // A run's steps are their run's business: it is left to whoever resumes it.
+                Poll::Pending if inbound.head.step.is_none() => {
+                    self.cut_off().map_or(Poll::Pending, |fault| Poll::Ready(Err(fault)))
+                }
+                polled => polled,
+            })
+            .await
+        };
+        match answered {
             Ok(Answered::Stream(mut relay)) => {
                 relay.carry(tally);
                 Ok(Answered::Stream(relay))

@@ -119,8 +119,10 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// Lets the last bytes of answers leave, then cuts off what is still open and waits until it is gone.
+    /// Lets calls that the engine has told to end say so, and the last bytes of answers leave; then cuts off what is
+    /// still open and waits until it is gone.
     pub async fn cut(self) {
+        self.closing.abort.say();
         // A call is over, and its row written, before its caller has read all of it.
         let _ = tokio::time::timeout(LAST_BYTES, self.connections.wait()).await;
         self.closing.cut.say();

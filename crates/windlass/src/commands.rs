@@ -11,6 +11,7 @@ mod serve;
 mod table;
 
 use clap::CommandFactory as _;
+use types::Code;
 
 use crate::args::{Cli, Command, Schema};
 use crate::exit::Failure;
@@ -61,7 +62,12 @@ fn on_engine<'a>(
                 // A run leaves its journal in order and says how to go on with it.
                 started.engine.abort();
                 let interrupted = || Err(Failure::Other(anyhow::anyhow!("interrupted")));
-                tokio::time::timeout(LAST_WORDS, work).await.unwrap_or_else(|_| interrupted())
+                match tokio::time::timeout(LAST_WORDS, work).await {
+                    // A call that was cut off says that the process stops: here, it was told to.
+                    Ok(Err(Failure::Fault(fault))) if fault.code == Code::Stopping => interrupted(),
+                    Ok(result) => result,
+                    Err(_) => interrupted(),
+                }
             }
         };
         started.stop(drain, std::future::ready(())).await;

@@ -9,6 +9,7 @@ use types::{Code, Fault, Kind, Moment, Priority, RunId};
 
 use crate::Engine;
 use crate::call::tally::Tally;
+use crate::engine::stopping;
 use crate::call::{Admitted, Parsed};
 use crate::ids;
 use crate::line::Standing;
@@ -117,8 +118,7 @@ impl Engine {
     /// Whether new work is taken, and if not, why.
     pub fn readiness(&self) -> Result<(), Fault> {
         if self.is_stopping() {
-            return Err(Fault::new(Kind::ResourceExhausted, Code::Stopping, "this process is stopping")
-                .with_hint("try again: another replica will take the call"));
+            return Err(stopping("this process is stopping"));
         }
         if self.spool_is_full() {
             self.metrics().spool_refused();

@@ -52,10 +52,11 @@ pub(crate) fn serve(cli: &Cli) -> Result<(), Failure> {
         let rest = server.run(stop).await;
         let drain = engine.config().server.drain;
         log::stopping(engine.calls_in_flight() as u64, drain);
-        let cut = engine.clone();
+        let in_flight = engine.clone();
         let left = async move {
-            log::stopped(cut.calls_in_flight() as u64);
+            let cut = in_flight.calls_in_flight() as u64;
             rest.cut().await;
+            log::stopped(cut);
         };
         started.stop(drain, left).await;
         Ok(())
