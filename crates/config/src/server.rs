@@ -23,6 +23,8 @@ pub struct Server {
     pub body_timeout: Duration,
     /// Time that calls in flight get to finish after SIGTERM.
     pub drain: Duration,
+    /// How much of that goes by, after SIGTERM, before the process listens no more.
+    pub drain_notice: Duration,
     /// Worker threads; `None`: one per core that the process may use.
     pub workers: Option<u16>,
     /// Whether whole answers are compressed for callers that can read it.

@@ -36,6 +36,13 @@ pub(crate) static SERVER: Section = Section {
             "30s",
             "Time that calls in flight get to finish when the process is told to stop.",
         ),
+        field(
+            "drain_notice",
+            Is::Wait,
+            "2s",
+            "How much of `drain` is for balancers: after SIGTERM the process goes on listening for so long, says at \
+             `/readyz` that it is stopping, and refuses new calls with WL3004. SIGINT, or a second signal, gives no notice.",
+        ),
         option("workers", Is::Integer(1, 1024), "one per core", "Worker threads."),
         field(
             "compress",
@@ -132,6 +139,7 @@ pub(crate) fn server(mut fields: Fields<'_>) -> Server {
         header_timeout: fields.duration("header_timeout"),
         body_timeout: fields.duration("body_timeout"),
         drain: fields.duration("drain"),
+        drain_notice: fields.duration("drain_notice"),
         workers: fields.integer_if_set("workers"),
         compress: fields
             .word("compress", &[("auto", Compress::Auto), ("off", Compress::Off)])

@@ -221,6 +221,11 @@ pub fn serving(address: SocketAddr, version: &str) {
     info!(address = %address, version, "serving");
 }
 
+/// The process takes no more calls, and listens for so long to say so.
+pub fn leaving(notice: Duration) {
+    info!(notice_ms = millis(notice), "leaving: no new calls are taken");
+}
+
 /// The process takes no more calls and waits for those that run.
 pub fn stopping(in_flight: u64, deadline: Duration) {
     info!(in_flight, deadline_ms = millis(deadline), "stopping");

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use config::Config;
 use engine::{Chains, Engine};
@@ -42,15 +42,28 @@ pub(crate) fn serve(cli: &Cli) -> Result<(), Failure> {
         }
         let running = Running { engine: engine.clone(), address, began: engine.config(), logs };
         let reload = reload(running, path, cli);
+        let mut told = Instant::now();
         let stop = async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                () = reload => {}
+            let notice = tokio::select! {
+                _ = terminate.recv() => engine.config().server.drain_notice,
+                // Somebody at a terminal has no balancer, and waits.
+                _ = interrupt.recv() => Duration::ZERO,
+                () = reload => Duration::ZERO,
+            };
+            told = Instant::now();
+            engine.stop_taking();
+            let notice = notice.min(engine.config().server.drain);
+            if !notice.is_zero() {
+                log::leaving(notice);
+                tokio::select! {
+                    () = tokio::time::sleep(notice) => {}
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
         };
         let rest = server.run(stop).await;
-        let drain = engine.config().server.drain;
+        let drain = engine.config().server.drain.saturating_sub(told.elapsed());
         log::stopping(engine.calls_in_flight() as u64, drain);
         let in_flight = engine.clone();
         let left = async move {

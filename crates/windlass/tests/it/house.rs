@@ -82,6 +82,8 @@ impl House {
                 command.env_remove(name);
             }
         }
+        // Nobody here looks whether it is ready before it is told to stop; who does says so.
+        command.env("WINDLASS__SERVER__DRAIN_NOTICE", "0s");
         command.args(args).current_dir(self.folder.path()).kill_on_drop(true).stdin(Stdio::null());
         command
     }

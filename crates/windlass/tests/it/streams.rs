@@ -219,6 +219,29 @@ async fn what_does_not_finish_in_time_is_told_so_and_has_its_row() {
     }
 }
 
+#[tokio::test]
+async fn balancers_are_told_before_it_listens_no_more() {
+    let vendor = Vendor::start(Answer::json(200, openai::chat("here", 3, 1))).await.unwrap();
+    let house = Dialect::Openai.house(&vendor, "server: { drain: 10m }\n");
+    let mut command = house.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let gateway = Gateway::start({
+        command.env("WINDLASS__SERVER__DRAIN_NOTICE", "10m");
+        command
+    })
+    .await;
+    assert_eq!(gateway.ask(Ask::get("/readyz")).await.status, 200);
+    gateway.tell_to_stop().await;
+    gateway.logged("leaving", 0).await;
+    let ready = gateway.ask(Ask::get("/readyz")).await;
+    assert_eq!((ready.status, &ready.json()["code"]), (503, &json!("WL3004")), "{}", ready.text());
+    assert!(ready.json()["reason"].as_str().unwrap().contains("stopping"), "{}", ready.text());
+    assert_eq!(gateway.ask(Ask::get("/livez")).await.status, 200);
+    let refused = gateway.ask(Dialect::Openai.ask(false)).await;
+    assert_eq!((refused.status, refused.code().as_str()), (503, "WL3004"), "{}", refused.text());
+    // Told again, it does not wait.
+    gateway.stop().await;
+}
+
 /// Two providers behind one route: what the first does wrong, the second makes good.
 async fn route(first: &Vendor, second: &Vendor) -> (House, Gateway) {
     let house = House::new(&format!(
