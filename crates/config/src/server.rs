@@ -21,6 +21,8 @@ pub struct Server {
     pub header_timeout: Duration,
     /// Longest silence inside a request body.
     pub body_timeout: Duration,
+    /// Bytes a second that a request body must come at, once `body_timeout` has gone by.
+    pub body_rate: u64,
     /// Time that calls in flight get to finish after SIGTERM.
     pub drain: Duration,
     /// How much of that goes by, after SIGTERM, before the process listens no more.

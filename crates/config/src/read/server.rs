@@ -31,6 +31,13 @@ pub(crate) static SERVER: Section = Section {
             "Longest silence inside a request body, and longest time that an answer waits for its caller to read.",
         ),
         field(
+            "body_rate",
+            Is::Size,
+            "8KB",
+            "Least speed of a request body, in bytes a second: the whole of it may take `body_timeout`, and a second for \
+             each of these that has come.",
+        ),
+        field(
             "drain",
             Is::Wait,
             "30s",
@@ -138,6 +145,7 @@ pub(crate) fn server(mut fields: Fields<'_>) -> Server {
         max_header: fields.size("max_header"),
         header_timeout: fields.duration("header_timeout"),
         body_timeout: fields.duration("body_timeout"),
+        body_rate: fields.size("body_rate"),
         drain: fields.duration("drain"),
         drain_notice: fields.duration("drain_notice"),
         workers: fields.integer_if_set("workers"),

@@ -18,7 +18,7 @@ const KEY: &str = "a-key-that-is-known-here";
 
 const STRICT: &str = "
 version: 1
-server: { max_body: 10KB, max_header: 16KB, body_timeout: 150ms, header_timeout: 150ms }
+server: { max_body: 10KB, max_header: 16KB, body_timeout: 150ms, body_rate: 64B, header_timeout: 150ms }
 providers:
   demo: { kind: simulated, models: { talker: {}, secret: {} } }
 keys:
@@ -265,6 +265,31 @@ async fn callers_that_take_their_time() {
     }
     let reply = soon("the answer", async { Open::read(stream).await?.whole().await }).await.unwrap();
     assert_eq!(reply.status, 200, "{}", reply.text());
+    // One that is never silent for long, and yet would never end, is not; wherever it is sent.
+    for path in [CHAT, MESSAGES, "/v1/messages/count_tokens", "/api/v1/chains/none/runs"] {
+        let whole = Ask::post(path, &call("demo/talker")).key(KEY).wire();
+        let stream = TcpStream::connect(gateway.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (mut reading, mut writing) = stream.into_split();
+        let drip = tokio::spawn(async move {
+            let (begun, rest) = whole.split_at(whole.len() - 80);
+            writing.write_all(begun).await.unwrap();
+            for byte in rest {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                if writing.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let mut said = Vec::new();
+        while !String::from_utf8_lossy(&said).contains("WL1009") {
+            let read = soon("the refusal", reading.read_buf(&mut said)).await.unwrap();
+            assert!(read > 0, "{path}: {}", String::from_utf8_lossy(&said));
+        }
+        assert!(said.starts_with(b"HTTP/1.1 408"), "{path}: {}", String::from_utf8_lossy(&said));
+        drop(reading);
+        drip.abort();
+    }
     gateway.stop().await;
 }
 
