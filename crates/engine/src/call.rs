@@ -25,6 +25,7 @@ mod ration;
 mod record;
 mod relay;
 mod reply;
+pub mod said;
 mod stream;
 mod tally;
 mod trial;
@@ -42,6 +43,7 @@ use wire::Peek;
 pub use admit::{Head, Step, Who};
 pub use count::Counted;
 pub(crate) use plan::Plans;
+pub(crate) use plan::check_model;
 pub use plan::{Plan, Target};
 pub use record::Settled;
 pub use relay::Relay;
@@ -136,7 +138,12 @@ impl Engine {
     }
 
     async fn answer(&self, inbound: &Inbound, tally: &mut Tally) -> Result<Answered, Fault> {
-        let parsed = parse(inbound, tally)?;
+        let with_body;
+        let mut parsed = parse(inbound, tally)?;
+        if let Some(windlass) = parsed.peek.windlass {
+            with_body = Box::new(said::beside(inbound, windlass)?);
+            parsed = parse(&with_body, tally)?;
+        }
         let mut admitted = self.admit(parsed, tally)?;
         let conversation = self.conversation(&admitted).await?;
         if let Some((previous, recalled)) = &conversation.recalled {

@@ -21,6 +21,7 @@ mod snapshot;
 mod start;
 mod stores;
 
+pub use call::said;
 pub use call::{
     About, Answered, Counted, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole,
 };

@@ -25,8 +25,8 @@ pub struct Head {
     pub user: Option<Arc<str>>,
     /// The longest that it wants to wait.
     pub deadline: Option<Duration>,
-    /// How much it matters.
-    pub priority: Priority,
+    /// How much it matters; `None`: as much as most.
+    pub priority: Option<Priority>,
     /// The least service that it accepts.
     pub floor: Option<policy::degrade::Level>,
     /// What the call is for: a task's name, or `none`. Comes before what the body says.
@@ -142,7 +142,7 @@ impl Engine {
             tally.hold(overload.enter(Bulkhead::Step, &step.name, parsed.began)?);
         } else {
             self.readiness()?;
-            overload.admit(head.priority, self.calls_in_flight())?;
+            overload.admit(head.priority.unwrap_or_default(), self.calls_in_flight())?;
             if let Some(tenant) = &who.tenant {
                 tally.hold(overload.enter(Bulkhead::Tenant, tenant, parsed.began)?);
             }

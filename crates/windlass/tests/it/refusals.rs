@@ -329,3 +329,59 @@ providers:
     assert_eq!(vendor.connections(), 0, "what cannot be said is not sent");
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn the_body_may_say_what_headers_say_by_the_same_rules() {
+    let vendor = Vendor::start(Answer::silent()).await.unwrap();
+    let house = House::new(&format!(
+        "version: 1\nproviders: {{ vendor: {{ kind: openai, base_url: '{}', models: [m] }} }}\n",
+        vendor.url("/v1")
+    ));
+    let gateway = house.serve().await;
+    let saying = |windlass: Value| {
+        let messages = json!([{ "role": "user", "content": "x" }]);
+        json!({ "model": "vendor/m", "max_tokens": 5, "messages": messages, "metadata": { "windlass": windlass } })
+    };
+    for path in [CHAT, MESSAGES] {
+        for (windlass, about) in [
+            (json!({ "deadline": "soon" }), "deadline"),
+            (json!({ "deadline": 5 }), "deadline"),
+            (json!({ "priority": "urgent" }), "priority"),
+            (json!({ "tenant": 5 }), "tenant"),
+            (json!({ "user": "" }), "user"),
+            (json!({ "min_level": 2 }), "min_level"),
+            (json!({ "task": ["x"] }), "task"),
+            (json!({ "nosuch": 1 }), "nosuch"),
+            (json!("fast"), "object"),
+        ] {
+            let told = gateway.ask(Ask::post(path, &saying(windlass))).await;
+            let error = check(path, &told, 400, "WL1004");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("metadata.windlass") && message.contains(about), "{error:#}");
+            assert!(error["hint"].is_string(), "{error:#}");
+        }
+        // As the header says it: the call waits no longer, and its row says whose it is.
+        let said = json!({ "deadline": "100ms", "tenant": "acme", "user": "ann", "priority": "high", "min_level": 0.5 });
+        let late = gateway.ask(Ask::post(path, &saying(said.clone()))).await;
+        check(path, &late, 504, "WL4002");
+        let row = gateway.rows(late.header("x-windlass-call").unwrap(), 1).await.remove(0);
+        assert_eq!((&row["tenant"], &row["user"]), (&json!("acme"), &json!("ann")), "{row:#}");
+        // A header comes first.
+        let both = Ask::post(path, &saying(said)).header("x-windlass-tenant", "other");
+        let row = gateway.rows(gateway.ask(both).await.header("x-windlass-call").unwrap(), 1).await.remove(0);
+        assert_eq!(row["tenant"], "other", "{row:#}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn errors_about_headers_say_what_to_do() {
+    let house = House::new(STRICT);
+    let gateway = house.serve().await;
+    for header in ["deadline", "priority", "min-level", "tenant"] {
+        let ask = Ask::post(CHAT, &call("demo/talker")).key(KEY).header(&format!("x-windlass-{header}"), "");
+        let error = check(CHAT, &gateway.ask(ask).await, 400, "WL1004");
+        assert!(error["hint"].is_string(), "{error:#}");
+    }
+    gateway.stop().await;
+}
