@@ -11,7 +11,7 @@ use serde_json::Value;
 use types::{RunId, Timestamp};
 
 use crate::journal::{
-    Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Seize, Status, Stored, Wish,
+    Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Status, Stored, Wish,
 };
 use crate::{Answer, StoreError};
 
@@ -129,7 +129,7 @@ impl Memory {
         if let Some(held) = &head.held
             && held.owner != wish.owner
             && held.until > wish.now
-            && wish.seize == Seize::Expired
+            && !wish.seize.takes_from(&held.owner)
         {
             let Held { owner, until } = held.clone();
             return Err(StoreError::Claimed { run: wish.run, owner, until });

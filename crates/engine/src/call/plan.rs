@@ -126,6 +126,11 @@ pub(super) fn named(snapshot: &Snapshot, who: &Who, name: &str) -> Result<Arc<Pl
     Ok(plan)
 }
 
+/// Whether a call of `who` may name this model.
+pub(crate) fn check_model(snapshot: &Snapshot, who: &Who, name: &str) -> Result<(), Fault> {
+    named(snapshot, who, name).map(|_| ())
+}
+
 /// Where the call goes, and whether its caller may go there.
 pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
     let plan = named(&admitted.snapshot, &admitted.who, &admitted.parsed.peek.model)?;

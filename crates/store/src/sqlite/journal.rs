@@ -15,7 +15,7 @@ use super::contents::{self, Texts};
 use super::row::Columns;
 use super::writer::{Closing, Creation};
 use crate::journal::{
-    Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Seize, Status, Stored, Wish,
+    Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Status, Stored, Wish,
 };
 use crate::{Answer, StoreError};
 
@@ -145,7 +145,7 @@ impl Sqlite {
         if let Some(Held { owner, until }) = holder(&from)?
             && owner != wish.owner
             && until > wish.now
-            && wish.seize == Seize::Expired
+            && !wish.seize.takes_from(&owner)
         {
             return Err(StoreError::Claimed { run: wish.run, owner, until });
         }
