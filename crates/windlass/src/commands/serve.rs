@@ -77,10 +77,7 @@ pub(crate) fn serve(cli: &Cli) -> Result<(), Failure> {
 }
 
 fn chains_failure(error: engine::ChainsError) -> Failure {
-    match error {
-        engine::ChainsError::Invalid(report) => report.into(),
-        error @ engine::ChainsError::Read { .. } => Failure::Other(error.into()),
-    }
+    Failure::Invalid(error.0)
 }
 
 /// Puts the configuration in force again whenever its file changes, or on SIGHUP. Never returns.
@@ -153,9 +150,10 @@ fn again(running: &Running, path: &Path, cli: &Cli) {
     });
     let (config, chains) = match loaded {
         Ok(loaded) => loaded,
-        Err(Failure::Invalid(report)) => {
-            let first = report.first().map(|problem| problem.message.clone()).unwrap_or_default();
-            return log::config_refused(report.errors, &first);
+        Err(Failure::Invalid(reports)) => {
+            let first = reports.first().and_then(|report| Some((&report.file, report.first()?)));
+            let first = first.map(|(file, problem)| format!("{file}: {}", problem.message)).unwrap_or_default();
+            return log::config_refused(reports.iter().map(|report| report.errors).sum(), &first);
         }
         Err(failure) => return log::config_refused(1, &failure.to_string()),
     };

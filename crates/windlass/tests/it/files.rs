@@ -8,7 +8,12 @@ use crate::house::{House, said};
 const SIMULATED: &str = "
 version: 1
 providers:
-  demo: { kind: simulated, models: { talker: { price: { input: 1, output: 2 } }, other: {} } }
+  demo:
+    kind: simulated
+    models:
+      talker: { price: { input: 1, output: 2 } }
+      other: {}
+      broken: { faults: [{ kind: status, status: 400, every: 1 }] }
 routes: { assistant: { models: [demo/talker, demo/other] } }
 aliases: { gpt-4: assistant }
 ";
@@ -53,7 +58,58 @@ async fn check_tells_all_problems_at_once() {
         served.err.contains("did you mean `listen`") && served.err.contains("demo/nothing"),
         "{served:?}"
     );
-    assert_eq!(house.run(&["check", "nowhere.yaml"]).await.code, 1);
+    // A file that cannot be read is told among the others.
+    std::fs::write(house.path("bytes.yaml"), b"version: 1\nkeys: \xff\n").unwrap();
+    let told = house.run(&["check", "nowhere.yaml", "bytes.yaml", "bad.yaml", "good.yaml"]).await;
+    assert_eq!(told.code, 3, "{told:?}");
+    for part in ["nowhere.yaml: error: cannot be read", "bytes.yaml: error: not UTF-8: line 2", "`listn`", "3 of 4 files"] {
+        assert!(told.err.contains(part), "{part:?} is not in:\n{}", told.err);
+    }
+}
+
+#[tokio::test]
+async fn one_problem_hides_no_other() {
+    let house = House::new(SIMULATED);
+    // What follows from a broken line is not told; what stands before it, and elsewhere, is.
+    house.write("syntax.yaml", &format!("{SIMULATED}routes: {{ more: {{ models: [demo/other] }} }}\nkeys: [}}\n"));
+    house.write(
+        "provider.yaml",
+        "version: 1\nproviders:\n  demo: { kind: simulated, models: { one: {} } }\n  bad: { kind: simulatd }\n\
+         routes: { r: { models: [demo/two, bad/x, nope/y] } }\nchains: { gone: gone.yaml, bad: bad-chain.yaml }\n\
+         keys: { k: { key: wl_0123456789abcdef, models: [r, demo/*, demo/nothere] } }\n\
+         limits: { endpoints: { /v9/x: { requests_per_minute: 1 } } }\n",
+    );
+    house.write(
+        "bad-chain.yaml",
+        "name: bad\nsteps:\n  a: { prompt: 'x {{ steps.b }}' }\n  b: { prompt: 'y {{ steps.a }}' }\n  c: { promt: z }\n  c: { prompt: w }\n",
+    );
+    let told = house.run(&["check", "syntax.yaml", "provider.yaml"]).await;
+    assert_eq!(told.code, 3, "{told:?}");
+    for part in [
+        "`routes` is there twice",
+        "not valid YAML",
+        "simulatd",
+        "no model `two`",
+        "no provider `nope`",
+        "gone.yaml: error: cannot be read",
+        "`promt`",
+        "in a circle: a → b → a",
+        "`c` is there twice",
+        "nothing is called `demo/nothere`",
+        "not a path at which calls come in",
+    ] {
+        assert!(told.err.contains(part), "{part:?} is not in:\n{}", told.err);
+    }
+    assert!(!told.err.contains("bad/x"), "its provider could not be read:\n{}", told.err);
+    // The chains that a gateway would offer are all told when it starts, too.
+    house.write("offers.yaml", &format!("{SIMULATED}chains: {{ gone: gone.yaml, bad: bad-chain.yaml }}\n"));
+    let served = house.run(&["serve", "-c", "offers.yaml"]).await;
+    assert_eq!(served.code, 3, "{served:?}");
+    assert!(served.err.contains("gone.yaml") && served.err.contains("bad-chain.yaml"), "{served:?}");
+    // A chain's models are those of the configuration in use.
+    house.write("two.yaml", "name: two\nsteps:\n  a: { prompt: x }\n  b:\n    model: nope/x\n    prompt: y\n");
+    let told = house.run(&["check", "-c", "windlass.yaml", "two.yaml"]).await;
+    assert!(told.code == 3 && told.err.contains("two.yaml:5") && told.err.contains("nope/x"), "{told:?}");
 }
 
 /// Runs a chain that must not run; gives what was said of it.
@@ -117,10 +173,21 @@ async fn limits_and_failed_steps_have_exit_codes_of_their_own() {
     let said = house.run(&["run", "dear.yaml", "--json"]).await;
     assert_eq!(said.code, 4, "{said:?}");
     assert_eq!(said.json()["error"]["code"], "WL5007", "{said:?}");
-    house.write("lost.yaml", "name: lost\ndefaults: { model: demo/nobody }\nprompts: ['a']\n");
-    let said = house.run(&["run", "lost.yaml"]).await;
+    let said = house.run(&["run", "dear.yaml"]).await;
+    assert!(said.err.contains("WL5007") && !said.err.contains("go on with"), "resumed, it ends alike: {said:?}");
+    house.write("lost.yaml", "name: lost\ndefaults: { model: demo/broken }\nprompts: ['a']\n");
+    let said = house.run(&["run", "lost.yaml", "-c", "windlass.yaml"]).await;
     assert_eq!(said.code, 1, "{said:?}");
-    assert!(said.err.contains("WL5005") && said.err.contains("windlass runs resume run_"), "{said:?}");
+    assert!(said.err.contains("WL5005"), "{said:?}");
+    let on = said.err.lines().find_map(|line| line.strip_prefix("go on with: windlass ")).unwrap();
+    assert!(on.starts_with("runs resume run_") && on.ends_with(" --config windlass.yaml"), "{said:?}");
+    // A model that nothing is called is told before anything is paid.
+    let two = "name: two\nsteps:\n  a: { model: demo/talker, prompt: x }\n  b: { model: nope/x, prompt: '{{ steps.a }}' }\n";
+    house.write("two.yaml", two);
+    let before = house.ledger().await.len();
+    let said = house.run(&["run", "two.yaml"]).await;
+    assert!(said.code == 1 && said.err.contains("step `b`") && said.err.contains("nope/x"), "{said:?}");
+    assert_eq!(house.ledger().await.len(), before, "nothing was sent");
     let said = house.run(&["runs", "show", "run_00000000000000000000000000000000"]).await;
     assert!(said.code == 1 && said.err.contains("WL5006"), "{said:?}");
 }
