@@ -40,7 +40,7 @@ use types::ledger::Outcome;
 use types::{CallId, Fault, Moment};
 use wire::Peek;
 
-pub use admit::{Head, Step, Who};
+pub use admit::{Along, Head, Step, Who};
 pub use count::Counted;
 pub(crate) use plan::Plans;
 pub(crate) use plan::check_model;

@@ -23,7 +23,7 @@ mod stores;
 
 pub use call::said;
 pub use call::{
-    About, Answered, Counted, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole,
+    About, Along, Answered, Counted, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole,
 };
 pub use chains::{Chains, ChainsError, Offered};
 pub use engine::Engine;

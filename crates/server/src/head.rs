@@ -3,11 +3,11 @@
 use config::Secret;
 use engine::{Head, said};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use telemetry::trace::Context;
+use telemetry::trace::{BAGGAGE, Context, TRACEPARENT, TRACESTATE};
 use types::{Code, Fault};
 
 /// Reads the headers of a call, in one pass: looking each up by its name costs more than going through all.
-/// Of a header that comes twice the first counts.
+/// Of a header that comes twice the first counts; W3C's lists go on over several.
 pub(crate) fn read(headers: &HeaderMap) -> Result<Head, Fault> {
     let mut head = Head::default();
     let mut api_key = None;
@@ -22,7 +22,9 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Head, Fault> {
             "x-windlass-deadline" if head.deadline.is_none() => head.deadline = Some(by(said::deadline, name, value)?),
             "x-windlass-priority" => head.priority = Some(by(said::priority, name, value)?),
             "x-windlass-min-level" => head.floor = Some(by(said::floor, name, value)?),
-            "traceparent" => head.trace = head.trace.or_else(|| Context::parse(value.as_bytes())),
+            TRACEPARENT => head.trace = head.trace.or_else(|| Context::parse(value.as_bytes())),
+            TRACESTATE => joined(&mut head.along.get_or_insert_default().tracestate, value),
+            BAGGAGE => joined(&mut head.along.get_or_insert_default().baggage, value),
             // Headers of the dialects that a provider of the same dialect should see.
             "anthropic-beta"
             | "anthropic-version"
@@ -34,6 +36,14 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Head, Fault> {
     }
     head.key = head.key.or_else(|| api_key.filter(|key| !key.is_empty()).map(Secret::new));
     Ok(head)
+}
+
+/// A list over several headers of one name, as one.
+fn joined(list: &mut Option<HeaderValue>, value: &HeaderValue) {
+    *list = match list.take() {
+        None => (!value.is_empty()).then(|| value.clone()),
+        Some(before) => HeaderValue::from_bytes(&[before.as_bytes(), b",", value.as_bytes()].concat()).ok(),
+    };
 }
 
 /// The token of OpenAI's clients and Anthropic's newer ones; others send `x-api-key`.

@@ -124,6 +124,13 @@ pub(crate) static TELEMETRY: Section = Section {
             "false",
             "Prompts and answers are in no trace; `true` comes later.",
         ),
+        field(
+            "pass_baggage",
+            Is::Bool,
+            "false",
+            "Pass callers' `baggage` headers on to providers. They hold what applications tell each other, which may be \
+             nobody else's business.",
+        ),
         field("log_level", LOG_LEVEL, "info", "The least level that is logged."),
         field("log_format", words(&["json", "text"]), "json", "How logs are written."),
         field(
@@ -227,6 +234,7 @@ pub(crate) fn telemetry(mut fields: Fields<'_>) -> Telemetry {
     let telemetry = Telemetry {
         otlp: fields.url("otlp"),
         sample: fields.number("sample"),
+        pass_baggage: fields.bool("pass_baggage"),
         log_level: fields.word("log_level", &levels).unwrap_or_default(),
         log_format: fields
             .word("log_format", &[("json", LogFormat::Json), ("text", LogFormat::Text)])

@@ -35,6 +35,8 @@ pub struct Head {
     pub profile: Option<Arc<str>>,
     /// The trace that the call belongs to.
     pub trace: Option<telemetry::trace::Context>,
+    /// What came along with the trace; boxed, because few calls have it.
+    pub along: Option<Box<Along>>,
     /// Headers of the dialect that the provider should see.
     pub passed: Vec<(HeaderName, HeaderValue)>,
     /// The chain step that this call is. Steps were admitted with their run.
@@ -44,6 +46,15 @@ pub struct Head {
     /// Whether the operator calls, from the command line or the library: whoever can read the configuration
     /// needs no key of it.
     pub operator: bool,
+}
+
+/// W3C's other headers of a trace.
+#[derive(Clone, Debug, Default)]
+pub struct Along {
+    /// What its vendors say of it; counts only with a trace.
+    pub tracestate: Option<HeaderValue>,
+    /// What the application says along with it: passed on where the operator says so.
+    pub baggage: Option<HeaderValue>,
 }
 
 impl Head {

@@ -1,5 +1,6 @@
 //! `windlass serve`: the gateway, until it is told to stop.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::Config;
+use config::telemetry::LogFormat;
 use engine::{Chains, Engine};
 use server::Server;
 use telemetry::log;
@@ -37,7 +39,9 @@ pub(crate) fn serve(cli: &Cli) -> Result<(), Failure> {
         let server = Server::bind(engine.clone()).map_err(|error| Failure::Other(error.into()))?;
         let address = server.address();
         log::serving(address, env!("CARGO_PKG_VERSION"));
-        if !cli.quiet && !cli.json {
+        // Where the log is lines of JSON, one of them says it, and programs read nothing else there.
+        let for_people = loaded.config.telemetry.log_format == LogFormat::Text || std::io::stderr().is_terminal();
+        if for_people && !cli.quiet && !cli.json {
             eprintln!("windlass {} on http://{address}", env!("CARGO_PKG_VERSION"));
         }
         let running = Running { engine: engine.clone(), address, began: engine.config(), logs };

@@ -315,3 +315,51 @@ async fn the_seeds_own_variables_count() {
         said(command).await.well();
     }
 }
+
+#[tokio::test]
+async fn messages_name_what_somebody_wrote() {
+    let house = House::new(SIMULATED);
+    let check = async |text: &str| {
+        house.write("x.yaml", &format!("{SIMULATED}{text}"));
+        house.run(&["check", "x.yaml"]).await
+    };
+    check("overload: { concurrency: { most: 1, algorithm: fixed } }\n").await.well();
+    let said = check("overload: { concurrency: { most: 1, least: 2 } }\n").await;
+    assert!(said.err.contains("`least` is more than `most`"), "{said:?}");
+    let said = check("keys:\n  a: { key: wl_0123456789abcdef }\n  b: { key: wl_0123456789abcdef }\n").await;
+    assert!(said.err.contains("x.yaml:13:13: error: keys `a` and `b` are the same"), "{said:?}");
+    assert!(!said.err.contains("wl_0123"), "{said:?}");
+    let said = check("keys:\n  a:\n    key: short\n").await;
+    assert!(said.err.contains("shorter than 16 characters") && said.err.contains("key: *****"), "{said:?}");
+    let said = check("aliases2: {}\nkeys: { k: { key: wl_0123456789abcdef, models: [demo/none] } }\n").await;
+    assert!(said.err.contains("nothing is called `demo/none`"), "{said:?}");
+
+    let said = house.run(&["chat", "x", "--log-level", "loud"]).await;
+    assert!(said.code == 2 && said.err.contains("loud") && said.err.contains("debug"), "{said:?}");
+    house.write("chain.yaml", "name: c\ninputs: { topic: {} }\ndefaults: { model: demo/talker }\nprompts: ['{{ topic }}']\n");
+    for vars in [&["--var", "topic=x", "--var", "nosuch=1"][..], &[]] {
+        let said = house.run(&[&["run", "chain.yaml"], vars].concat()).await;
+        assert_eq!(said.code, 2, "{said:?}");
+    }
+    // What cannot be used is named, with its code, and its cause once.
+    std::fs::write(house.path("no-database"), "no folder").unwrap();
+    let away = format!("{SIMULATED}storage: {{ database: 'sqlite:no-database/x.db', spool: spool }}\n");
+    house.write("away.yaml", &away);
+    let said = house.run(&["ledger", "-c", "away.yaml"]).await;
+    assert!(said.code == 1 && said.err.contains("WL9003") && said.err.contains("no-database/x.db"), "{said:?}");
+    assert_eq!(said.err.matches("os error").count(), 1, "{said:?}");
+}
+
+#[tokio::test]
+async fn a_failed_step_took_the_time_that_it_took() {
+    let vendor = testkit::Vendor::start(testkit::Answer::silent()).await.unwrap();
+    let house = House::new(&format!(
+        "version: 1\nproviders: {{ demo: {{ kind: openai, base_url: '{}' }} }}\n\
+         defaults: {{ timeouts: {{ total: 60ms }}, retry: {{ attempts: 1 }} }}\n",
+        vendor.url("/v1")
+    ));
+    house.write("chain.yaml", "name: c\ndefaults: { model: demo/slow }\nprompts: ['x']\n");
+    let result = house.run(&["run", "chain.yaml", "--json"]).await.json();
+    let took = result["steps"][0]["latency_ms"].as_f64().unwrap();
+    assert!(result["status"] == "failed" && took >= 50.0, "{result:#}");
+}
