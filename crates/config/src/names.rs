@@ -245,7 +245,9 @@ impl<'n, 'a> Names<'n, 'a> {
             (None, Some((first, _))) if self.providers.iter().any(|provider| provider.name == first) => {
                 format!("add it to the models of `providers.{first}`")
             }
-            (None, Some((first, _))) => format!("write `providers.{first}`, or name a provider that is there"),
+            (None, Some((first, _))) => {
+                format!("write `providers.{first}`, or name a provider that is there")
+            }
         };
         at.problems().add(diagnostic.with_help(help));
     }

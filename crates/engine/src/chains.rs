@@ -63,7 +63,8 @@ fn offered(name: &str, path: &Path) -> Result<Offered, Report> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let message = format!("cannot be read: {error}");
         let diagnostic = Diagnostic::error(Code::BadChain.as_str(), message);
-        let diagnostic = diagnostic.with_help(format!("`chains.{name}` of the configuration names this file"));
+        let diagnostic =
+            diagnostic.with_help(format!("`chains.{name}` of the configuration names this file"));
         Report::of(&Source { name: &shown, text: "" }, diagnostic)
     })?;
     let chain = chain::parse(&Source { name: &shown, text: &text })?;

@@ -280,7 +280,8 @@ fn built(chain: &Chain) -> Result<Arc<str>, Fault> {
 /// Why a run cannot be claimed, and what to do where somebody else holds it.
 fn held(error: StoreError) -> Fault {
     let StoreError::Claimed { run, owner, until } = &error else { return Fault::from(error) };
-    let left = Duration::from_micros(u64::try_from(until.as_micros() - clock::wall().as_micros()).unwrap_or(0));
+    let left =
+        Duration::from_micros(u64::try_from(until.as_micros() - clock::wall().as_micros()).unwrap_or(0));
     let seconds = left.as_secs() + 1;
     let hint = format!(
         "if that process is gone, come back in {seconds} s, when its claim ends; or take it over now: \

@@ -18,8 +18,12 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Head, Fault> {
             "x-windlass-tenant" if head.tenant.is_none() => head.tenant = Some(by(said::name, name, value)?),
             "x-windlass-user" if head.user.is_none() => head.user = Some(by(said::name, name, value)?),
             "x-windlass-task" if head.task.is_none() => head.task = Some(by(said::name, name, value)?),
-            "x-windlass-profile" if head.profile.is_none() => head.profile = Some(by(said::name, name, value)?),
-            "x-windlass-deadline" if head.deadline.is_none() => head.deadline = Some(by(said::deadline, name, value)?),
+            "x-windlass-profile" if head.profile.is_none() => {
+                head.profile = Some(by(said::name, name, value)?)
+            }
+            "x-windlass-deadline" if head.deadline.is_none() => {
+                head.deadline = Some(by(said::deadline, name, value)?)
+            }
             "x-windlass-priority" => head.priority = Some(by(said::priority, name, value)?),
             "x-windlass-min-level" => head.floor = Some(by(said::floor, name, value)?),
             TRACEPARENT => head.trace = head.trace.or_else(|| Context::parse(value.as_bytes())),

@@ -55,7 +55,8 @@ impl Service {
                 let (body, _held) = if incoming.is_end_stream() {
                     (axum::body::Body::empty(), Held::default())
                 } else {
-                    match Box::pin(body::read(incoming, body::Limits::from(&config.server), &self.room)).await {
+                    match Box::pin(body::read(incoming, body::Limits::from(&config.server), &self.room)).await
+                    {
                         Ok((bytes, place)) => (axum::body::Body::from(bytes), place),
                         Err(fault) => return reply::fault(shape(head.uri.path()), &fault, None),
                     }

@@ -10,9 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use types::{RunId, Timestamp};
 
-use crate::journal::{
-    Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Status, Stored, Wish,
-};
+use crate::journal::{Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Status, Stored, Wish};
 use crate::{Answer, StoreError};
 
 /// Runs that are remembered; running ones are never forgotten.

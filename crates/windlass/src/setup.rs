@@ -138,8 +138,11 @@ fn not_started(error: StartError, database: &Database) -> Failure {
         };
     };
     let message = format!("the database {} cannot be used: {error}", path.display());
-    let fault = Fault::new(types::Kind::DependencyFailure, Code::Database, message).with_blame(Blame::Operator);
-    Failure::Fault(fault.with_hint("look at the folder's permissions and at the disk; storage.database names the file"))
+    let fault =
+        Fault::new(types::Kind::DependencyFailure, Code::Database, message).with_blame(Blame::Operator);
+    Failure::Fault(
+        fault.with_hint("look at the folder's permissions and at the disk; storage.database names the file"),
+    )
 }
 
 /// Where the files lie that a configuration names: beside it.

@@ -9,8 +9,8 @@ use types::{Code, Fault, Kind, Moment, Priority, RunId};
 
 use crate::Engine;
 use crate::call::tally::Tally;
-use crate::engine::stopping;
 use crate::call::{Admitted, Parsed};
+use crate::engine::stopping;
 use crate::ids;
 use crate::line::Standing;
 

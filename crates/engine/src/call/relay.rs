@@ -190,7 +190,9 @@ impl Relay {
         self.account(&mut record);
         match (self.watch.take(), fault) {
             // Who answers otherwise than another did has not failed, nor who is not heard to the end.
-            (Some(mut watch), Some(fault)) if !matches!(fault.code, Code::StreamDiverged | Code::Stopping) => {
+            (Some(mut watch), Some(fault))
+                if !matches!(fault.code, Code::StreamDiverged | Code::Stopping) =>
+            {
                 watch.failed(fault);
             }
             (Some(mut watch), None) => watch.complete(),

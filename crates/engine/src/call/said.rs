@@ -48,9 +48,9 @@ pub fn priority(text: &str) -> Result<Priority, String> {
 pub fn floor(text: &str) -> Result<Level, String> {
     let text = text.trim();
     let quality = || text.parse().ok().filter(|quality| (0.0..=1.0).contains(quality)).map(Level::floor);
-    Level::named(text).or_else(quality).ok_or_else(|| {
-        "must be full, reduced, minimal or emergency, or a quality between 0 and 1".to_owned()
-    })
+    Level::named(text)
+        .or_else(quality)
+        .ok_or_else(|| "must be full, reduced, minimal or emergency, or a quality between 0 and 1".to_owned())
 }
 
 /// The call with what its body says beside its headers. Task and profile are looked up with the route's.

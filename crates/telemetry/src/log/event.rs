@@ -243,7 +243,10 @@ pub fn config_reloaded() {
 
 /// Settings of the new configuration that only a start reads: what the old one said goes on.
 pub fn config_waits(settings: &str) {
-    warn!(settings = cut(settings), "these settings have changed, and take effect when the process is started again");
+    warn!(
+        settings = cut(settings),
+        "these settings have changed, and take effect when the process is started again"
+    );
 }
 
 /// A new configuration has problems; the old one stays in force. `first` is the first problem, without the

@@ -131,7 +131,8 @@ fn models(source: Source<'_>, config: &Config) -> Report {
         Ok(root) => Some(root),
         Err(broken) => broken.rest,
     };
-    let places = ["defaults", "config"].map(|name| (name.to_owned(), root.as_ref().and_then(|root| root.get(name))));
+    let places =
+        ["defaults", "config"].map(|name| (name.to_owned(), root.as_ref().and_then(|root| root.get(name))));
     let mut places = Vec::from(places);
     places.push((String::new(), root.as_ref()));
     for list in ["steps", "prompts"] {
@@ -167,7 +168,8 @@ fn offered(source: Source<'_>) -> Vec<String> {
         Ok(root) => Some(root),
         Err(broken) => broken.rest,
     };
-    let Some(Value::Map(chains)) = root.as_ref().and_then(|root| root.get("chains")).map(|node| &node.value) else {
+    let Some(Value::Map(chains)) = root.as_ref().and_then(|root| root.get("chains")).map(|node| &node.value)
+    else {
         return Vec::new();
     };
     let text = |node: &document::Node| match &node.value {

@@ -142,7 +142,8 @@ fn resume(cli: &Cli, run: RunId) -> String {
 
 /// As a shell takes it for one word.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '=' | ':' | '@');
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '=' | ':' | '@');
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }

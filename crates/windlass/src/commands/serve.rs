@@ -40,7 +40,8 @@ pub(crate) fn serve(cli: &Cli) -> Result<(), Failure> {
         let address = server.address();
         log::serving(address, env!("CARGO_PKG_VERSION"));
         // Where the log is lines of JSON, one of them says it, and programs read nothing else there.
-        let for_people = loaded.config.telemetry.log_format == LogFormat::Text || std::io::stderr().is_terminal();
+        let for_people =
+            loaded.config.telemetry.log_format == LogFormat::Text || std::io::stderr().is_terminal();
         if for_people && !cli.quiet && !cli.json {
             eprintln!("windlass {} on http://{address}", env!("CARGO_PKG_VERSION"));
         }
@@ -156,7 +157,8 @@ fn again(running: &Running, path: &Path, cli: &Cli) {
         Ok(loaded) => loaded,
         Err(Failure::Invalid(reports)) => {
             let first = reports.first().and_then(|report| Some((&report.file, report.first()?)));
-            let first = first.map(|(file, problem)| format!("{file}: {}", problem.message)).unwrap_or_default();
+            let first =
+                first.map(|(file, problem)| format!("{file}: {}", problem.message)).unwrap_or_default();
             return log::config_refused(reports.iter().map(|report| report.errors).sum(), &first);
         }
         Err(failure) => return log::config_refused(1, &failure.to_string()),

@@ -62,7 +62,12 @@ async fn check_tells_all_problems_at_once() {
     std::fs::write(house.path("bytes.yaml"), b"version: 1\nkeys: \xff\n").unwrap();
     let told = house.run(&["check", "nowhere.yaml", "bytes.yaml", "bad.yaml", "good.yaml"]).await;
     assert_eq!(told.code, 3, "{told:?}");
-    for part in ["nowhere.yaml: error: cannot be read", "bytes.yaml: error: not UTF-8: line 2", "`listn`", "3 of 4 files"] {
+    for part in [
+        "nowhere.yaml: error: cannot be read",
+        "bytes.yaml: error: not UTF-8: line 2",
+        "`listn`",
+        "3 of 4 files",
+    ] {
         assert!(told.err.contains(part), "{part:?} is not in:\n{}", told.err);
     }
 }
@@ -71,7 +76,10 @@ async fn check_tells_all_problems_at_once() {
 async fn one_problem_hides_no_other() {
     let house = House::new(SIMULATED);
     // What follows from a broken line is not told; what stands before it, and elsewhere, is.
-    house.write("syntax.yaml", &format!("{SIMULATED}routes: {{ more: {{ models: [demo/other] }} }}\nkeys: [}}\n"));
+    house.write(
+        "syntax.yaml",
+        &format!("{SIMULATED}routes: {{ more: {{ models: [demo/other] }} }}\nkeys: [}}\n"),
+    );
     house.write(
         "provider.yaml",
         "version: 1\nproviders:\n  demo: { kind: simulated, models: { one: {} } }\n  bad: { kind: simulatd }\n\
@@ -107,7 +115,8 @@ async fn one_problem_hides_no_other() {
     assert_eq!(served.code, 3, "{served:?}");
     assert!(served.err.contains("gone.yaml") && served.err.contains("bad-chain.yaml"), "{served:?}");
     // A chain's models are those of the configuration in use.
-    house.write("two.yaml", "name: two\nsteps:\n  a: { prompt: x }\n  b:\n    model: nope/x\n    prompt: y\n");
+    house
+        .write("two.yaml", "name: two\nsteps:\n  a: { prompt: x }\n  b:\n    model: nope/x\n    prompt: y\n");
     let told = house.run(&["check", "-c", "windlass.yaml", "two.yaml"]).await;
     assert!(told.code == 3 && told.err.contains("two.yaml:5") && told.err.contains("nope/x"), "{told:?}");
 }
@@ -174,7 +183,10 @@ async fn limits_and_failed_steps_have_exit_codes_of_their_own() {
     assert_eq!(said.code, 4, "{said:?}");
     assert_eq!(said.json()["error"]["code"], "WL5007", "{said:?}");
     let said = house.run(&["run", "dear.yaml"]).await;
-    assert!(said.err.contains("WL5007") && !said.err.contains("go on with"), "resumed, it ends alike: {said:?}");
+    assert!(
+        said.err.contains("WL5007") && !said.err.contains("go on with"),
+        "resumed, it ends alike: {said:?}"
+    );
     house.write("lost.yaml", "name: lost\ndefaults: { model: demo/broken }\nprompts: ['a']\n");
     let said = house.run(&["run", "lost.yaml", "-c", "windlass.yaml"]).await;
     assert_eq!(said.code, 1, "{said:?}");
@@ -336,7 +348,10 @@ async fn messages_name_what_somebody_wrote() {
 
     let said = house.run(&["chat", "x", "--log-level", "loud"]).await;
     assert!(said.code == 2 && said.err.contains("loud") && said.err.contains("debug"), "{said:?}");
-    house.write("chain.yaml", "name: c\ninputs: { topic: {} }\ndefaults: { model: demo/talker }\nprompts: ['{{ topic }}']\n");
+    house.write(
+        "chain.yaml",
+        "name: c\ninputs: { topic: {} }\ndefaults: { model: demo/talker }\nprompts: ['{{ topic }}']\n",
+    );
     for vars in [&["--var", "topic=x", "--var", "nosuch=1"][..], &[]] {
         let said = house.run(&[&["run", "chain.yaml"], vars].concat()).await;
         assert_eq!(said.code, 2, "{said:?}");
@@ -346,7 +361,10 @@ async fn messages_name_what_somebody_wrote() {
     let away = format!("{SIMULATED}storage: {{ database: 'sqlite:no-database/x.db', spool: spool }}\n");
     house.write("away.yaml", &away);
     let said = house.run(&["ledger", "-c", "away.yaml"]).await;
-    assert!(said.code == 1 && said.err.contains("WL9003") && said.err.contains("no-database/x.db"), "{said:?}");
+    assert!(
+        said.code == 1 && said.err.contains("WL9003") && said.err.contains("no-database/x.db"),
+        "{said:?}"
+    );
     assert_eq!(said.err.matches("os error").count(), 1, "{said:?}");
 }
 

@@ -179,7 +179,8 @@ async fn a_killed_run_goes_on_without_asking_for_a_finished_step_again() {
     let mut running = house.command(&["run", "three.yaml", "--var", "topic=tides"]).spawn().unwrap();
     soon("the third step", gate.reached()).await;
     // While it lives, nobody else may.
-    let run = house.run(&["runs", "list", "--json"]).await.well().json()[0]["id"].as_str().unwrap().to_owned();
+    let run =
+        house.run(&["runs", "list", "--json"]).await.well().json()[0]["id"].as_str().unwrap().to_owned();
     let refused = house.run(&["runs", "resume", &run]).await;
     assert!(refused.code == 1 && refused.err.contains("--force"), "{refused:?}");
     assert!(!refused.err.contains('@'), "{refused:?}");

@@ -209,7 +209,10 @@ async fn what_does_not_finish_in_time_is_told_so_and_has_its_row() {
         assert_eq!((reply.status, reply.code().as_str()), (status, "WL3004"), "{}", reply.text());
         let call = stream.header("x-windlass-call").unwrap().to_owned();
         let text = soon("the stream's end", stream.whole()).await.unwrap().text();
-        assert!(!text.contains(caller.end_mark()), "what was cut off must not end as if it were whole: {text}");
+        assert!(
+            !text.contains(caller.end_mark()),
+            "what was cut off must not end as if it were whole: {text}"
+        );
         let error = caller.error(&text);
         assert_eq!((&error["code"], &error["call"]), (&json!("WL3004"), &json!(call)), "{text}");
         assert!(gateway.ended().await.success());
