@@ -32,13 +32,14 @@ pub(crate) fn check_plain(name: &str, at: &Reader<'_>, what: &str) {
 #[derive(Debug, Default)]
 pub(crate) struct Unread {
     providers: Vec<String>,
-    anything: bool,
+    /// The file could not be read to its end; and whether its providers could.
+    rest: Option<bool>,
 }
 
 impl Unread {
-    /// The file ends before its end.
-    pub(crate) const fn anything() -> Self {
-        Self { providers: Vec::new(), anything: true }
+    /// The file could not be read to its end.
+    pub(crate) const fn rest(providers: bool) -> Self {
+        Self { providers: Vec::new(), rest: Some(providers) }
     }
 
     /// This provider has problems of its own.
@@ -49,10 +50,10 @@ impl Unread {
     /// Whether `name` may be of what could not be read.
     pub(crate) fn may_mean(&self, name: &str) -> bool {
         match name.split_once('/') {
-            _ if self.anything => true,
+            _ if self.rest == Some(false) => true,
             // A name with a slash may also be a model's own.
             Some((first, _)) => self.providers.iter().any(|provider| provider == first),
-            None => !self.providers.is_empty(),
+            None => self.rest.is_some() || !self.providers.is_empty(),
         }
     }
 }
@@ -319,7 +320,7 @@ pub(crate) fn check_keys(config: &Config, root: Option<&Reader<'_>>, unread: &Un
             error(format!("keys.{}.models", key.name), place, message, Some(help));
         }
     }
-    if config.is_open_at(config.server.listen) && !unread.anything {
+    if config.is_open_at(config.server.listen) && unread.rest.is_none() {
         let at = root.node().get("server").and_then(|server| server.get("listen"));
         let span = at.map_or(root.span(), |at| at.span);
         let message = "anybody who reaches this address could call: there are no `keys`".to_owned();

@@ -108,7 +108,7 @@ pub(crate) fn config(root: Option<Reader<'_>>, to_the_end: bool) -> Config {
     let mut prices = Vec::new();
     let mut providers: Vec<Provider> = Vec::new();
     let named = fields.names("providers");
-    let mut unread = if to_the_end { Unread::default() } else { Unread::anything() };
+    let mut unread = if to_the_end { Unread::default() } else { Unread::rest(!named.is_empty()) };
     for (name, at) in &named {
         names::check_plain(name, at, "provider");
         let before = at.problems().errors();

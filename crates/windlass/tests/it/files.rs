@@ -76,9 +76,10 @@ async fn check_tells_all_problems_at_once() {
 async fn one_problem_hides_no_other() {
     let house = House::new(SIMULATED);
     // What follows from a broken line is not told; what stands before it, and elsewhere, is.
+    let wrong = SIMULATED.replace("demo/other]", "demo/othr]");
     house.write(
         "syntax.yaml",
-        &format!("{SIMULATED}routes: {{ more: {{ models: [demo/other] }} }}\nkeys: [}}\n"),
+        &format!("{wrong}routes: {{ more: {{ models: [demo/other] }} }}\nkeys: [}}\n"),
     );
     house.write(
         "provider.yaml",
@@ -96,6 +97,7 @@ async fn one_problem_hides_no_other() {
     for part in [
         "`routes` is there twice",
         "not valid YAML",
+        "did you mean `demo/other`",
         "simulatd",
         "no model `two`",
         "no provider `nope`",
