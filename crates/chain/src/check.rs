@@ -41,9 +41,7 @@ pub(crate) fn check(spec: Spec, places: &Places, problems: &Problems<'_>) -> Opt
     let outputs = checker.outputs();
     let inputs = checker.inputs;
     let (templates, names) = (checker.templates, checker.names);
-    if problems.errors() == before {
-        graph::report_cycles(&steps, &spec, places, problems);
-    }
+    graph::report_cycles(&steps, &spec, places, problems);
     if problems.errors() > before {
         return None;
     }

@@ -50,7 +50,14 @@ pub fn parse(source: &Source<'_>) -> Result<Chain, Report> {
 /// As [`parse`], with what does not stop the chain from running: a report without errors, perhaps empty.
 pub fn parse_with_warnings(source: &Source<'_>) -> Result<(Chain, Report), Report> {
     let code = types::Code::BadChain.as_str();
-    let root = document::parse(source, code)?;
+    let (root, broken) = match document::parse_what_there_is(source, code) {
+        Ok(root) => (root, None),
+        Err(broken) => match *broken {
+            document::Broken { report, rest: Some(root), to_the_end: true } => (root, Some(report)),
+            // What is only half there is not looked into: steps that are missing would be found everywhere.
+            document::Broken { report, .. } => return Err(report),
+        },
+    };
     let problems = document::Problems::new(*source, code);
     let (mut spec, places) = parse::read(&problems, &root);
     if spec.name.is_empty() {
@@ -58,7 +65,10 @@ pub fn parse_with_warnings(source: &Source<'_>) -> Result<(Chain, Report), Repor
     }
     // A chain without steps has been reported as such; what its outputs name would only be noise.
     let chain = if spec.steps.is_empty() { None } else { check::check(spec, &places, &problems) };
-    let report = problems.into_report();
+    let mut report = problems.into_report();
+    if let Some(broken) = broken {
+        report = broken.and(report);
+    }
     match (report.errors, chain) {
         (0, Some(chain)) => Ok((chain, report)),
         (0, None) => {

@@ -208,6 +208,7 @@ impl Machine {
         self.no_longer_running(step);
         if let Err(fault) = self.keep(step, result) {
             let spent = Spent {
+                latency: result.latency,
                 attempts: result.attempts,
                 cost: result.cost,
                 usage: result.usage,

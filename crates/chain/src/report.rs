@@ -233,7 +233,7 @@ fn report(name: &str, model: &str, status: StepStatus, spent: &Spent) -> StepRep
         status,
         model: model.to_owned(),
         provider: String::new(),
-        latency_ms: Duration::ZERO,
+        latency_ms: spent.latency,
         api_latency_ms: Duration::ZERO,
         timing: Timing::default(),
         usage: spent.usage,

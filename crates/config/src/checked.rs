@@ -2,6 +2,7 @@
 //! exist, lists are not empty, durations are durations, and no default is left to fill in.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use policy::profile::Table;
@@ -64,5 +65,30 @@ impl Config {
     /// Must callers show a key?
     pub fn needs_key(&self) -> bool {
         !self.keys.is_empty()
+    }
+
+    /// Could anybody call who reaches a process that listens at `address`, without the operator having said so?
+    pub fn is_open_at(&self, address: SocketAddr) -> bool {
+        !self.needs_key() && !address.ip().is_loopback() && !self.server.allow_open
+    }
+
+    /// The settings that differ from those of `began`, and of which a running process goes on with the ones that
+    /// it was started with.
+    pub fn waits_for_a_start(&self, began: &Self) -> Vec<&'static str> {
+        let (server, storage, telemetry) = (&self.server, &self.storage, &self.telemetry);
+        let changed = [
+            ("server.listen", server.listen != began.server.listen),
+            ("server.max_bodies", server.max_bodies != began.server.max_bodies),
+            ("server.workers", server.workers != began.server.workers),
+            ("storage.database", storage.database != began.storage.database),
+            ("storage.spool", storage.spool != began.storage.spool),
+            ("storage.spool_max", storage.spool_max != began.storage.spool_max),
+            ("storage.redis", storage.redis != began.storage.redis),
+            ("storage.redis_timeout", storage.redis_timeout != began.storage.redis_timeout),
+            ("telemetry.otlp", telemetry.otlp != began.telemetry.otlp),
+            ("telemetry.sample", telemetry.sample.to_bits() != began.telemetry.sample.to_bits()),
+            ("telemetry.log_format", telemetry.log_format != began.telemetry.log_format),
+        ];
+        changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
     }
 }

@@ -23,12 +23,36 @@ pub(crate) fn secrets_of(root: &Node, report: &mut Report) {
         let texts = [Some(&mut problem.message), problem.excerpt.as_mut(), problem.help.as_mut()];
         for text in texts.into_iter().flatten() {
             for secret in &secrets {
-                if text.contains(secret) {
-                    *text = text.replace(secret, &"*".repeat(secret.chars().count()));
-                }
+                star_out(text, secret);
             }
         }
     }
+}
+
+/// Stars out a secret where it stands by itself: in the middle of a word of ours it is that word, not the secret.
+fn star_out(text: &mut String, secret: &str) {
+    if !text.contains(secret) {
+        return;
+    }
+    let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let (first, last) = (letter(secret.chars().next()), letter(secret.chars().next_back()));
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find(secret) {
+        let (before, from) = rest.split_at(at);
+        let after = &from[secret.len()..];
+        let inside = first && letter(before.chars().next_back().or_else(|| hidden.chars().next_back()))
+            || last && letter(after.chars().next());
+        hidden.push_str(before);
+        if inside {
+            hidden.push_str(secret);
+        } else {
+            hidden.extend(secret.chars().map(|_| '*'));
+        }
+        rest = after;
+    }
+    hidden.push_str(rest);
+    *text = hidden;
 }
 
 /// Stars out what looks like a secret in a text that is no tree because it is not YAML.

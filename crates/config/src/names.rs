@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use document::{Diagnostic, Reader, closest};
+use document::{Diagnostic, Reader, Span, Value, closest};
 
 use crate::read::route::RawRoute;
 use crate::resolve::resolve_model;
 use crate::route::Terms;
-use crate::{Config, Meaning, Provider, Route, Target};
+use crate::{Allowed, Config, Key, Meaning, Provider, Route, Target};
 
 /// A name, the text at it and where that stands.
 pub(crate) type Text<'a> = (String, String, Reader<'a>);
@@ -28,15 +28,44 @@ pub(crate) fn check_plain(name: &str, at: &Reader<'_>, what: &str) {
     }
 }
 
-/// Resolves every route and alias. With `complete` false, some provider could not be read: names that are
-/// not found are not reported then.
+/// What could not be read: a name that may be in there is not told as unknown.
+#[derive(Debug, Default)]
+pub(crate) struct Unread {
+    providers: Vec<String>,
+    /// The file could not be read to its end; and whether its providers could.
+    rest: Option<bool>,
+}
+
+impl Unread {
+    /// The file could not be read to its end.
+    pub(crate) const fn rest(providers: bool) -> Self {
+        Self { providers: Vec::new(), rest: Some(providers) }
+    }
+
+    /// This provider has problems of its own.
+    pub(crate) fn provider(&mut self, name: &str) {
+        self.providers.push(name.to_owned());
+    }
+
+    /// Whether `name` may be of what could not be read.
+    pub(crate) fn may_mean(&self, name: &str) -> bool {
+        match name.split_once('/') {
+            _ if self.rest == Some(false) => true,
+            // A name with a slash may also be a model's own.
+            Some((first, _)) => self.providers.iter().any(|provider| provider == first),
+            None => self.rest.is_some() || !self.providers.is_empty(),
+        }
+    }
+}
+
+/// Resolves every route and alias.
 pub(crate) fn resolve<'a>(
     providers: &[Provider],
     raw: Vec<RawRoute<'a>>,
     aliases: &[Text<'a>],
-    complete: bool,
+    unread: &Unread,
 ) -> (Vec<Route>, BTreeMap<String, Meaning>) {
-    let names = Names { providers, routes: &raw, aliases, complete };
+    let names = Names { providers, routes: &raw, aliases, unread };
     names.check_names();
     let targets: Vec<Vec<(Target, Terms)>> = raw.iter().map(|route| names.targets(route)).collect();
     let aliases = aliases.iter().filter_map(|alias| Some((alias.0.clone(), names.meaning(alias)?))).collect();
@@ -66,7 +95,7 @@ struct Names<'n, 'a> {
     providers: &'n [Provider],
     routes: &'n [RawRoute<'a>],
     aliases: &'n [Text<'a>],
-    complete: bool,
+    unread: &'n Unread,
 }
 
 /// A way through names to models.
@@ -205,14 +234,22 @@ impl<'n, 'a> Names<'n, 'a> {
 
     /// Notes that nothing has this name, with what may have been meant.
     fn unknown(&self, name: &str, at: &Reader<'_>) {
-        if !self.complete {
+        if self.unread.may_mean(name) {
             return;
         }
         let (message, near) = self.nothing_called(name);
         let diagnostic =
             Diagnostic::error(at.problems().code(), message).with_path(at.path()).with_span(at.span());
-        let help =
-            near.map_or("name it as provider/model".to_owned(), |near| format!("did you mean `{near}`?"));
+        let help = match (near, name.split_once('/')) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, None) => "name it as provider/model".to_owned(),
+            (None, Some((first, _))) if self.providers.iter().any(|provider| provider.name == first) => {
+                format!("add it to the models of `providers.{first}`")
+            }
+            (None, Some((first, _))) => {
+                format!("write `providers.{first}`, or name a provider that is there")
+            }
+        };
         at.problems().add(diagnostic.with_help(help));
     }
 
@@ -242,22 +279,52 @@ fn listed(provider: &Provider) -> Vec<String> {
     }
 }
 
-/// Two keys that are the same, and a socket that is open to the world.
-pub(crate) fn check_keys(config: &Config, root: Option<&Reader<'_>>) {
+/// Two keys that are the same, keys for models that nothing is called, and a socket that is open to the world.
+pub(crate) fn check_keys(config: &Config, root: Option<&Reader<'_>>, unread: &Unread) {
     let Some(root) = root else { return };
+    let at = |key: &Key, field: &str| {
+        let node = root.node().get("keys").and_then(|keys| keys.get(&key.name))?;
+        Some(node.get(field).unwrap_or(node))
+    };
+    let error = |path: String, span: Span, message: String, help: Option<String>| {
+        let diagnostic = Diagnostic::error(root.problems().code(), message).with_path(path).with_span(span);
+        root.problems().add(match help {
+            Some(help) => diagnostic.with_help(help),
+            None => diagnostic,
+        });
+    };
     for (index, key) in config.keys.iter().enumerate() {
         let twin = config.keys[..index].iter().find(|other| other.digest == key.digest);
         if let Some(twin) = twin.filter(|twin| twin.digest != [0; 32]) {
-            root.error(format!("keys `{}` and `{}` are the same", twin.name, key.name));
+            let place = at(key, "key").map_or(root.span(), |node| node.span);
+            let message = format!("keys `{}` and `{}` are the same", twin.name, key.name);
+            error(format!("keys.{}", key.name), place, message, None);
+        }
+        let Allowed::These(names) = &key.models else { continue };
+        let places = at(key, "models").map(|node| match &node.value {
+            Value::List(items) => items.iter().collect(),
+            _ => vec![node],
+        });
+        for name in names.iter().filter(|name| !name.ends_with('*')) {
+            if config.resolve(name).is_some() || unread.may_mean(name) {
+                continue;
+            }
+            let node = places.iter().flatten().find(|node| node.raw() == name);
+            let place = node.map_or(root.span(), |node| node.span);
+            let all = config.model_names();
+            let near = closest(name, all.iter().map(String::as_str));
+            let help = near.map_or("name a route, an alias or provider/model".to_owned(), |near| {
+                format!("did you mean `{near}`?")
+            });
+            let message = format!("nothing is called `{name}`: the key could not use it");
+            error(format!("keys.{}.models", key.name), place, message, Some(help));
         }
     }
-    let server = &config.server;
-    if !config.needs_key() && !server.listen.ip().is_loopback() && !server.allow_open {
+    if config.is_open_at(config.server.listen) && unread.rest.is_none() {
         let at = root.node().get("server").and_then(|server| server.get("listen"));
         let span = at.map_or(root.span(), |at| at.span);
-        let message = "anybody who reaches this address could call: there are no `keys`";
-        let help = "add a key, listen on 127.0.0.1, or set `server.allow_open: true`";
-        let diagnostic = Diagnostic::error(root.problems().code(), message).with_help(help);
-        root.problems().add(diagnostic.with_path("server.listen").with_span(span));
+        let message = "anybody who reaches this address could call: there are no `keys`".to_owned();
+        let help = "add a key, listen on 127.0.0.1, or set `server.allow_open: true`".to_owned();
+        error("server.listen".to_owned(), span, message, Some(help));
     }
 }

@@ -18,7 +18,7 @@ pub(crate) mod simulated;
 use document::Reader;
 
 use crate::fields::Fields;
-use crate::names;
+use crate::names::{self, Unread};
 use crate::table::{Is, Section, field, later, option};
 use crate::{Config, Provider};
 
@@ -91,8 +91,9 @@ pub(crate) static ROOT: Section = Section {
 };
 
 /// Reads everything below `root`; without one, all defaults. What is wrong has been noted when this returns,
-/// and the configuration then is of no use.
-pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
+/// and the configuration then is of no use. With `to_the_end` false, the file could not be read to its end: what is
+/// not there may be in the rest.
+pub(crate) fn config(root: Option<Reader<'_>>, to_the_end: bool) -> Config {
     let mut fields = Fields::open(&ROOT, root);
     if let Some(at) = fields.value("version")
         && at.node().raw().trim() != "1"
@@ -107,9 +108,18 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
     let mut prices = Vec::new();
     let mut providers: Vec<Provider> = Vec::new();
     let named = fields.names("providers");
+    let mut unread = if to_the_end { Unread::default() } else { Unread::rest(!named.is_empty()) };
     for (name, at) in &named {
         names::check_plain(name, at, "provider");
-        providers.extend(provider::provider(name.clone(), at, timeouts, &mut prices));
+        let before = at.problems().errors();
+        match provider::provider(name.clone(), at, timeouts, &mut prices) {
+            Some(provider) if at.problems().errors() == before => providers.push(provider),
+            // Its models may be what could not be read.
+            read => {
+                providers.extend(read);
+                unread.provider(name);
+            }
+        }
     }
     if let Some(at) = fields.value("providers") {
         if named.is_empty() {
@@ -125,11 +135,9 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
     let routes = fields.names("routes").into_iter();
     let raw: Vec<_> = routes.map(|(name, at)| route::route(name, at, &defaults, &profiles)).collect();
     let aliases = names::texts(fields.names("aliases"));
-    // A provider that could not be read would make every name of its models an error of its own.
-    let complete = named.is_empty() || named.len() == providers.len();
-    let (routes, aliases) = names::resolve(&providers, raw, &aliases, complete);
+    let (routes, aliases) = names::resolve(&providers, raw, &aliases, &unread);
     let keys: Vec<_> = fields.names("keys").into_iter().map(|(name, at)| access::key(name, &at)).collect();
-    let limits = limits::limits(fields.section("limits"), &keys, (&providers, complete));
+    let limits = limits::limits(fields.section("limits"), &keys, (&providers, &unread));
     let chains = names::texts(fields.names("chains"));
     let config = Config {
         server,
@@ -147,7 +155,7 @@ pub(crate) fn config(root: Option<Reader<'_>>) -> Config {
         profiles,
     };
     fields.finish();
-    names::check_keys(&config, listen_at.as_ref());
+    names::check_keys(&config, listen_at.as_ref(), &unread);
     config
 }
 

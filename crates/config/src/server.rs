@@ -21,8 +21,12 @@ pub struct Server {
     pub header_timeout: Duration,
     /// Longest silence inside a request body.
     pub body_timeout: Duration,
+    /// Bytes a second that a request body must come at, once `body_timeout` has gone by.
+    pub body_rate: u64,
     /// Time that calls in flight get to finish after SIGTERM.
     pub drain: Duration,
+    /// How much of that goes by, after SIGTERM, before the process listens no more.
+    pub drain_notice: Duration,
     /// Worker threads; `None`: one per core that the process may use.
     pub workers: Option<u16>,
     /// Whether whole answers are compressed for callers that can read it.

@@ -9,6 +9,8 @@ pub struct Telemetry {
     pub otlp: Option<BaseUrl>,
     /// Which part of the traces is sent, 0 to 1. A caller's own sampling decision comes first.
     pub sample: f64,
+    /// Whether callers' `baggage` goes to providers.
+    pub pass_baggage: bool,
     /// The least level that is logged.
     pub log_level: LogLevel,
     /// How logs are written.

@@ -173,6 +173,17 @@ impl Report {
         problems.into_report()
     }
 
+    /// With what another look at the same text has found.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.problems.extend(other.problems);
+        self.problems.sort_by_key(|problem| problem.span.map_or((0, 0), |span| (span.line, span.column)));
+        self.errors += other.errors;
+        self.not_shown += other.not_shown + self.problems.len().saturating_sub(MOST);
+        self.problems.truncate(MOST);
+        self
+    }
+
     /// The first error, or the first problem if none is an error.
     pub fn first(&self) -> Option<&Diagnostic> {
         let error = self.problems.iter().find(|problem| problem.severity == Severity::Error);

@@ -36,7 +36,7 @@ mod unit;
 pub use diagnostic::{Diagnostic, Problems, Report, Severity};
 pub use interpolate::interpolate;
 pub use node::{Entry, Node, Value};
-pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_NODES, parse};
+pub use parse::{Broken, MAX_BYTES, MAX_DEPTH, MAX_NODES, parse, parse_what_there_is};
 pub use reader::{MapReader, Reader};
 pub use source::{Source, Span};
 pub use suggest::closest;

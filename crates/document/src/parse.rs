@@ -17,19 +17,37 @@ pub const MAX_DEPTH: usize = 64;
 /// Greatest number of values, aliases counted as what they stand for.
 pub const MAX_NODES: usize = 500_000;
 
+/// A text that is not what it should be, and what can be read of it all the same, so that the rest of its problems
+/// need not wait until these are mended.
+#[derive(Debug)]
+pub struct Broken {
+    /// What is wrong.
+    pub report: Report,
+    /// What was read. Of a text whose syntax ends in the middle, the entries that are whole.
+    pub rest: Option<Node>,
+    /// Whether the text was read to its end.
+    pub to_the_end: bool,
+}
+
 /// Reads one YAML document. `code` is what its errors are called by.
 pub fn parse(source: &Source<'_>, code: &'static str) -> Result<Node, Report> {
+    parse_what_there_is(source, code).map_err(|broken| broken.report)
+}
+
+/// As [`parse`]; of a text that has problems, with what can be read of it.
+pub fn parse_what_there_is(source: &Source<'_>, code: &'static str) -> Result<Node, Box<Broken>> {
     let problems = Problems::new(*source, code);
-    let root = if source.text.len() > MAX_BYTES {
+    let (root, to_the_end) = if source.text.len() > MAX_BYTES {
         let message = format!("the text has more than {} MiB", MAX_BYTES >> 20);
         problems.add(Diagnostic::error(code, message));
-        None
+        (None, false)
     } else {
         Builder::new(&problems).run()
     };
-    problems.into_result(
-        root.unwrap_or_else(|| Node::new(Value::Null, Span { line: 1, column: 1, ..Span::default() })),
-    )
+    if problems.errors() > 0 {
+        return Err(Box::new(Broken { report: problems.into_report(), rest: root, to_the_end }));
+    }
+    Ok(root.unwrap_or_else(|| Node::new(Value::Null, Span { line: 1, column: 1, ..Span::default() })))
 }
 
 /// A list or map that is not finished yet.
@@ -87,7 +105,8 @@ impl<'p, 's> Builder<'p, 's> {
         Self { problems, stack, anchors, spent: Cost::default(), root: None, documents: 0 }
     }
 
-    fn run(mut self) -> Option<Node> {
+    /// What was read, and whether that is all.
+    fn run(mut self) -> (Option<Node>, bool) {
         for event in Parser::new_from_str(self.problems.source().text) {
             let step = match event {
                 Ok((event, span)) => self.event(event, &span),
@@ -97,10 +116,19 @@ impl<'p, 's> Builder<'p, 's> {
                 }
             };
             if step.is_err() {
-                return None;
+                return (self.whole_entries(), false);
             }
         }
-        self.root
+        (self.root, true)
+    }
+
+    /// What is whole of a text that cannot be read any further: the outermost map's entries that had ended.
+    fn whole_entries(self) -> Option<Node> {
+        let outermost = self.stack.into_iter().next()?;
+        match outermost.kind {
+            Kind::Map { entries, .. } => Some(Node::new(Value::Map(entries), outermost.span)),
+            Kind::List(_) => None,
+        }
     }
 
     fn event(&mut self, event: Event<'_>, at: &granit_parser::Span) -> Result<(), Stop> {

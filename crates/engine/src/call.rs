@@ -26,21 +26,26 @@ mod ration;
 mod record;
 mod relay;
 mod reply;
+pub mod said;
 mod silence;
 mod stream;
 mod tally;
 mod trial;
 mod watch;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use types::ledger::Outcome;
 use types::{CallId, Fault, Moment};
 use wire::Peek;
 
-pub use admit::{Head, Step, Who};
+pub use admit::{Along, Head, Step, Who};
 pub use count::Counted;
 pub(crate) use count::counted as tokens_of;
+pub(crate) use plan::check_model;
 pub use plan::{Plan, Target};
 pub(crate) use plans::Plans;
 pub use record::Settled;
@@ -113,7 +118,18 @@ impl Engine {
     /// Answers one call: whole, or with a stream that has already brought its first content.
     pub async fn call(&self, inbound: Inbound) -> Result<Answered, Refusal> {
         let mut tally = Tally::begin(self, &inbound);
-        match self.answer(&inbound, &mut tally).await {
+        let answered = {
+            let mut answer = pin!(self.answer(&inbound, &mut tally));
+            poll_fn(|cx| match answer.as_mut().poll(cx) {
+                // A run's steps are their run's business: it is left to whoever resumes it.
+                Poll::Pending if inbound.head.step.is_none() => {
+                    self.cut_off().map_or(Poll::Pending, |fault| Poll::Ready(Err(fault)))
+                }
+                polled => polled,
+            })
+            .await
+        };
+        match answered {
             Ok(Answered::Stream(mut relay)) => {
                 relay.carry(tally);
                 Ok(Answered::Stream(relay))
@@ -127,7 +143,12 @@ impl Engine {
     }
 
     async fn answer(&self, inbound: &Inbound, tally: &mut Tally) -> Result<Answered, Fault> {
-        let parsed = parse(inbound, tally)?;
+        let with_body;
+        let mut parsed = parse(inbound, tally)?;
+        if let Some(windlass) = parsed.peek.windlass {
+            with_body = Box::new(said::beside(inbound, windlass)?);
+            parsed = parse(&with_body, tally)?;
+        }
         let mut admitted = self.admit(parsed, tally)?;
         let conversation = self.conversation(&admitted).await?;
         if let Some((previous, recalled)) = &conversation.recalled {

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::ledger::{Outcome, Row};
-use types::{Fault, UsageSource};
+use types::{Code, Fault, Kind, UsageSource};
 
 use crate::Chains;
 use crate::call::{Target, Who};
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) stopping: watch::Sender<bool>,
     /// Cancelled when what still runs is being cut off.
     pub(crate) aborting: CancellationToken,
+    /// The same for calls, which look at it at each turn: a look at the token takes its lock.
+    pub(crate) cutting: AtomicBool,
     /// Runs that this process works on.
     pub(crate) runs: Runs,
     /// Chains that can be run by name.
@@ -157,6 +159,12 @@ impl Engine {
         *self.0.stopping.borrow()
     }
 
+    /// Why a call in flight must end now, if it must: this process cuts off what still runs.
+    pub(crate) fn cut_off(&self) -> Option<Fault> {
+        let cutting = self.0.cutting.load(Ordering::Relaxed);
+        cutting.then(|| stopping("this process stops, and the call did not end in time"))
+    }
+
     /// Why something that nobody ended is being dropped.
     pub(crate) fn why_dropped(&self) -> Outcome {
         if std::thread::panicking() {
@@ -201,6 +209,12 @@ impl Engine {
                 .attempt(context, &Attempt { row, response_model: None, finish: None, server: None });
         }
     }
+}
+
+/// What is told to whom this process does not serve because it stops.
+pub(crate) fn stopping(message: &str) -> Fault {
+    Fault::new(Kind::ResourceExhausted, Code::Stopping, message)
+        .with_hint("try again: another replica will take the call")
 }
 
 impl std::fmt::Debug for Engine {

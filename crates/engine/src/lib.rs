@@ -23,8 +23,9 @@ mod start;
 mod stores;
 mod trouble;
 
+pub use call::said;
 pub use call::{
-    About, Answered, Counted, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole,
+    About, Along, Answered, Counted, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole,
     turned_away,
 };
 pub use chains::{Chains, ChainsError, Offered};

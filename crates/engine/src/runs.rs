@@ -3,11 +3,12 @@
 //! The chain's machine decides; [`runner`] carries out what it decides and writes down what happened;
 //! [`step`] makes one step a call on the call path.
 
+mod owner;
 mod runner;
 mod step;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chain::{Chain, Event, Machine, RunResult, Source, Spec};
@@ -122,6 +123,7 @@ impl Engine {
     fn begin(&self, new: NewRun) -> Result<(Begun, store::Answer<'static, journal::Claim>), Fault> {
         self.readiness()?;
         let inputs = new.chain.check_inputs(&new.vars)?;
+        self.knows_models(&new)?;
         let id = ids::run();
         let context = traced(&new.chain, new.trace.unwrap_or_else(|| Context::root(TraceId::from(id))));
         let stored = journal::NewRun {
@@ -137,13 +139,27 @@ impl Engine {
             tenant: new.who.tenant.clone(),
             at: clock::wall(),
         };
-        let created = self.journal().create(&stored, owner(), LEASE);
+        let created = self.journal().create(&stored, owner::this(), LEASE);
         let mut machine = Machine::new(Arc::clone(&new.chain), &inputs);
         let started = Event::Started { inputs };
         let commands = machine.next(&started, clock::now());
         let claim = journal::Claim::first(id);
         let runner = Runner::new(self.clone(), machine, claim, (context, new.who, new.model));
         Ok((Begun { runner, started, commands }, created))
+    }
+
+    /// Every step's model is known, and its caller may use it: nothing is paid for a run that cannot end well.
+    fn knows_models(&self, new: &NewRun) -> Result<(), Fault> {
+        let snapshot = self.snapshot();
+        for step in new.chain.steps() {
+            let named = Some(step.model()).filter(|model| !model.is_empty()).or(new.model.as_deref());
+            // A step that names none is asked of the first that there is.
+            if let Some(name) = named {
+                crate::call::check_model(&snapshot, &new.who, name)
+                    .map_err(|fault| in_step(&fault, step.name()))?;
+            }
+        }
+        Ok(())
     }
 
     fn go(&self, Begun { runner, started, commands }: Begun) -> Run {
@@ -153,8 +169,16 @@ impl Engine {
     /// Goes on with a run where its journal ends.
     pub async fn resume_run(&self, id: RunId, seize: Seize) -> Result<Run, Fault> {
         self.readiness()?;
-        let wish = Wish { run: id, owner: Arc::from(owner()), now: clock::wall(), lease: LEASE, seize };
-        let claim = self.journal().claim(&wish).await?;
+        let mut wish =
+            Wish { run: id, owner: Arc::from(owner::this()), now: clock::wall(), lease: LEASE, seize };
+        let claim = match self.journal().claim(&wish).await {
+            Err(StoreError::Claimed { owner, .. }) if owner::is_gone(&owner) => {
+                wish.seize = Seize::From(owner);
+                self.journal().claim(&wish).await
+            }
+            claim => claim,
+        };
+        let claim = claim.map_err(held)?;
         let stored = self.journal().load(id).await?;
         let chain = Arc::new(stored_chain(&stored)?);
         let events = stored.events_as::<Event>()?;
@@ -194,6 +218,16 @@ impl Engine {
         self.0.runs.lock().insert(id, Active { cancel: cancel.clone(), events: sender.clone() });
         let done = self.0.tasks.spawn(runner.drive(events, commands, (sender, cancel)));
         Run { id, trace, chain, finished_before, events: receiver, done }
+    }
+}
+
+/// The fault, with the step that it is about.
+fn in_step(fault: &Fault, step: &str) -> Fault {
+    let told = Fault::new(fault.kind, fault.code, format!("step `{step}`: {}", fault.message));
+    let told = told.with_blame(fault.blame).with_param("model");
+    match &fault.hint {
+        Some(hint) => told.with_hint(&**hint),
+        None => told,
     }
 }
 
@@ -243,13 +277,18 @@ fn built(chain: &Chain) -> Result<Arc<str>, Fault> {
     Ok(Arc::from(format!("{BUILT}{spec}")))
 }
 
-/// This process, in a way that people understand and no other process shares.
-fn owner() -> &'static str {
-    static OWNER: OnceLock<String> = OnceLock::new();
-    OWNER.get_or_init(|| {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        format!("{}/{}", host.trim(), std::process::id())
-    })
+/// Why a run cannot be claimed, and what to do where somebody else holds it.
+fn held(error: StoreError) -> Fault {
+    let StoreError::Claimed { run, owner, until } = &error else { return Fault::from(error) };
+    let left =
+        Duration::from_micros(u64::try_from(until.as_micros() - clock::wall().as_micros()).unwrap_or(0));
+    let seconds = left.as_secs() + 1;
+    let hint = format!(
+        "if that process is gone, come back in {seconds} s, when its claim ends; or take it over now: \
+         windlass runs resume {run} --force"
+    );
+    let told = StoreError::Claimed { run: *run, owner: Arc::from(owner::shown(owner)), until: *until };
+    Fault::from(told).with_hint(hint)
 }
 
 /// What the journal could not do, as a fault of the run.

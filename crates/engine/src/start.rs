@@ -128,6 +128,7 @@ impl Engine {
             tasks: tasks.clone(),
             stopping,
             aborting: CancellationToken::new(),
+            cutting: AtomicBool::new(false),
             runs: Runs::default(),
             chains: ArcSwap::default(),
             in_flight: AtomicUsize::new(0),
@@ -181,8 +182,10 @@ impl Engine {
         }
     }
 
-    /// Whatever is cut off from now on is so because this process stops.
+    /// Whatever is cut off from now on is so because this process stops. Calls in flight end with a fault that says
+    /// so when they are polled next: who polls them is to be woken.
     pub fn abort(&self) {
+        self.0.cutting.store(true, Ordering::Relaxed);
         self.0.aborting.cancel();
     }
 
@@ -231,8 +234,8 @@ fn limits(config: &Config) -> Result<Shared, StartError> {
 }
 
 impl Started {
-    /// Stops in order: no new work, then up to `drain` for what is in flight, then the rest is cut off by
-    /// dropping `connections`; the spool is emptied and the database closed. Gives what the drain did.
+    /// Stops in order: no new work, then up to `drain` for what is in flight, then the rest is told to end, and is
+    /// polled and at last dropped by `connections`; the spool is emptied and the database closed. Gives what the drain did.
     pub async fn stop<F: Future<Output = ()>>(self, drain: Duration, connections: F) -> Drained {
         let Self { engine, drain: draining, database, .. } = self;
         engine.stop_taking();

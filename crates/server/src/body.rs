@@ -1,21 +1,47 @@
-//! Reading a request's body: bounded in size, in memory, and in the caller's silence.
+//! Reading a request's body: bounded in size, in memory, in the caller's silence and in its slowness.
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use types::{Blame, Code, Fault, Kind};
 
 use crate::room::{COUNTED, Held, Room};
 
-/// How much is read, and how long a silence is borne.
+/// How much is read, how long a silence is borne, and how slow the whole may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max: u64,
     pub(crate) idle: Duration,
+    /// Bytes a second.
+    pub(crate) rate: u64,
+}
+
+impl From<&config::Server> for Limits {
+    fn from(server: &config::Server) -> Self {
+        Self { max: server.max_body, idle: server.body_timeout, rate: server.body_rate }
+    }
+}
+
+/// How a body comes.
+#[derive(Debug, Default)]
+struct Pace {
+    /// Spent in waiting for the caller; what we take for ourselves does not count.
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    /// How much longer the caller is waited for.
+    fn patience(&self, limits: Limits) -> Duration {
+        let earned = Duration::from_millis(self.bytes.saturating_mul(1_000) / limits.rate.max(1));
+        limits.idle.min((limits.idle + earned).saturating_sub(self.waited))
+    }
 }
 
 /// How long the rest of a body that found no room is listened to.
@@ -43,12 +69,13 @@ async fn fill(body: &mut Incoming, limits: Limits, room: &Room, held: &mut Held)
     }
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
+    let mut pace = Pace::default();
     if said >= COUNTED {
         room.hold(held, said).await?;
         // Once, and not by doubling, which would take up to twice as much.
         all.reserve(usize::try_from(said).unwrap_or(0));
     }
-    while let Some(frame) = next(body, limits.idle).await? {
+    while let Some(frame) = next(body, limits, &mut pace).await? {
         let Ok(data) = frame.into_data() else { continue };
         let so_far = if all.is_empty() { first.len() } else { all.len() };
         let size = (so_far + data.len()) as u64;
@@ -74,8 +101,8 @@ async fn fill(body: &mut Incoming, limits: Limits, room: &Room, held: &mut Held)
 
 /// Takes in the rest of a body and keeps nothing of it.
 async fn listen(body: &mut Incoming, limits: Limits) {
-    let mut heard = 0;
-    while let Ok(Some(frame)) = next(body, limits.idle).await {
+    let (mut heard, mut pace) = (0, Pace::default());
+    while let Ok(Some(frame)) = next(body, limits, &mut pace).await {
         heard += frame.into_data().map_or(0, |data| data.len() as u64);
         if heard > limits.max {
             return;
@@ -83,24 +110,46 @@ async fn listen(body: &mut Incoming, limits: Limits) {
     }
 }
 
-async fn next(body: &mut Incoming, idle: Duration) -> Result<Option<http_body::Frame<Bytes>>, Fault> {
-    let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
-    // tokio's timeout asks the body first and sets its timer only when nothing is there.
-    match tokio::time::timeout(idle, frame).await {
-        Ok(None) => Ok(None),
-        Ok(Some(Ok(frame))) => Ok(Some(frame)),
-        Ok(Some(Err(error))) => {
+async fn next(
+    body: &mut Incoming,
+    limits: Limits,
+    pace: &mut Pace,
+) -> Result<Option<http_body::Frame<Bytes>>, Fault> {
+    // What is there has cost no time, and no look at the clock.
+    let there = poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await;
+    let frame = match there {
+        Poll::Ready(frame) => frame,
+        Poll::Pending => {
+            let (since, patience) = (Instant::now(), pace.patience(limits));
+            let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+            let Ok(frame) = tokio::time::timeout(patience, frame).await else {
+                return Err(too_slow(limits, patience));
+            };
+            pace.waited += since.elapsed();
+            frame
+        }
+    };
+    match frame.transpose() {
+        Ok(frame) => {
+            pace.bytes += frame.as_ref().and_then(|frame| frame.data_ref()).map_or(0, Bytes::len) as u64;
+            Ok(frame)
+        }
+        Err(error) => {
             let message = format!("the request's body did not arrive: {error}");
             Err(Fault::new(Kind::Cancelled, Code::Cancelled, message))
         }
-        Err(_) => Err(Fault::new(
-            Kind::NetworkTimeout,
-            Code::SlowCaller,
-            format!("no byte of the request's body came for {} s", idle.as_secs()),
-        )
-        .with_blame(Blame::Caller)
-        .with_hint("send the body without pauses; the operator sets server.body_timeout")),
     }
+}
+
+fn too_slow(limits: Limits, patience: Duration) -> Fault {
+    let (message, hint) = if patience == limits.idle {
+        let message = format!("no byte of the request's body came for {:?}", limits.idle);
+        (message, "send the body without pauses; the operator sets server.body_timeout")
+    } else {
+        let message = format!("the request's body came slower than {} bytes a second", limits.rate);
+        (message, "send the body faster; the operator sets server.body_rate")
+    };
+    Fault::new(Kind::NetworkTimeout, Code::SlowCaller, message).with_blame(Blame::Caller).with_hint(hint)
 }
 
 pub(crate) fn too_large(max: u64) -> Fault {

@@ -77,7 +77,7 @@ async fn read(
     let mut head = head::read(&parts.headers)?;
     // Before the body: a stranger's bytes are not worth reading.
     head.who = Some(engine.identify(&head)?);
-    let limits = body::Limits { max: config.server.max_body, idle: config.server.body_timeout };
+    let limits = body::Limits::from(&config.server);
     let is_coded = coded::of_request(&parts.headers)?;
     let mut taken = body::read(incoming, limits, room).await?;
     if let Some(coding) = is_coded {

@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 pub(crate) struct Closing {
     /// End once nothing is in flight.
     pub(crate) finish: Word,
+    /// The engine has told calls in flight to end: each is to be polled once more.
+    pub(crate) abort: Word,
     /// End now.
     pub(crate) cut: Word,
 }

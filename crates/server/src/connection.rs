@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 
@@ -16,6 +17,37 @@ use crate::closing::Closing;
 use crate::patience::Patient;
 use crate::service::Service;
 use crate::waiting::{HeadTimer, Watch};
+
+/// Spawns what hyper wants spawned, which is the calls of HTTP/2 connections: they are polled by their own tasks.
+#[derive(Clone, Debug)]
+struct Waking(Arc<Closing>);
+
+impl<F> Executor<F> for Waking
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        let closing = Arc::clone(&self.0);
+        tokio::spawn(async move { waking(future, &closing).await });
+    }
+}
+
+/// Does `work`, and polls it once more when calls in flight are told to end.
+async fn waking<F: Future>(work: F, closing: &Closing) -> F::Output {
+    let mut work = pin!(work);
+    let mut abort = pin!(closing.abort.told());
+    let mut told = false;
+    poll_fn(|cx| {
+        let polled = work.as_mut().poll(cx);
+        if polled.is_pending() && !told && abort.as_mut().poll(cx).is_ready() {
+            told = true;
+            return work.as_mut().poll(cx);
+        }
+        polled
+    })
+    .await
+}
 
 /// What a connection may do.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +81,7 @@ pub(crate) async fn serve(
     // Room to read a head that is too large, so that it can be answered with a reason.
     let largest = settings.max_header.saturating_mul(2).max(MIN_BUFFER);
     let timer = HeadTimer::new();
-    let mut builder = Builder::new(TokioExecutor::new());
+    let mut builder = Builder::new(Waking(Arc::clone(&closing)));
     builder.http1().timer(timer.clone()).header_read_timeout(settings.header_timeout).max_buf_size(largest);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(largest).unwrap_or(u32::MAX));
     let io = TokioIo::new(Explained::new(Patient::new(stream, settings.write_timeout), largest));
@@ -74,8 +106,9 @@ pub(crate) async fn serve(
         ended
     } else {
         connection.as_mut().graceful_shutdown();
+        let mut connection = pin!(waking(connection, &closing));
         tokio::select! {
-            ended = connection => ended,
+            ended = &mut connection => ended,
             () = closing.cut.told() => return,
         }
     };

@@ -47,7 +47,6 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     service: Arc<Service>,
-    settings: connection::Settings,
     connections: TaskTracker,
     closing: Arc<Closing>,
 }
@@ -63,7 +62,6 @@ impl Server {
         Ok(Self {
             listener,
             address,
-            settings: connection::Settings::from(&config.server),
             service: Arc::new(Service::new(engine)),
             connections: TaskTracker::new(),
             closing: Arc::default(),
@@ -108,7 +106,8 @@ impl Server {
             return;
         }
         let (service, closing) = (Arc::clone(&self.service), Arc::clone(&self.closing));
-        self.connections.spawn(connection::serve(stream, service, self.settings, closing));
+        let settings = connection::Settings::from(&self.service.engine().config().server);
+        self.connections.spawn(connection::serve(stream, service, settings, closing));
     }
 }
 
@@ -120,8 +119,10 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// Lets the last bytes of answers leave, then cuts off what is still open and waits until it is gone.
+    /// Lets calls that the engine has told to end say so, and the last bytes of answers leave; then cuts off what is
+    /// still open and waits until it is gone.
     pub async fn cut(self) {
+        self.closing.abort.say();
         // A call is over, and its row written, before its caller has read all of it.
         let _ = tokio::time::timeout(LAST_BYTES, self.connections.wait()).await;
         self.closing.cut.say();

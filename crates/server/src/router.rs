@@ -8,9 +8,9 @@ use axum::routing::{get, post};
 use engine::Engine;
 use http::header::CONTENT_TYPE;
 use http::{Method, Uri};
-use types::{Code, Dialect, Fault, Kind};
+use types::{Code, Fault, Kind};
 
-use crate::{health, models, native, reply, responses, tokens};
+use crate::{health, models, native, reply, responses, service, tokens};
 
 /// The router of one engine.
 pub(crate) fn make(engine: Engine) -> Router {
@@ -49,7 +49,5 @@ async fn unknown(method: Method, uri: Uri) -> Response {
     let fault = Fault::new(Kind::Validation, Code::UnknownPath, message).with_hint(
         "calls are POST /v1/chat/completions, /v1/responses, /v1/embeddings and /v1/messages; the book lists all paths",
     );
-    let dialect =
-        if uri.path().starts_with("/anthropic/") { Dialect::AnthropicMessages } else { Dialect::OpenaiChat };
-    reply::fault(dialect, &fault, None).map(axum::body::Body::new).into_response()
+    reply::fault(service::shape(uri.path()), &fault, None).map(axum::body::Body::new).into_response()
 }

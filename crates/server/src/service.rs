@@ -7,13 +7,13 @@ use axum::Router;
 use engine::Engine;
 use futures_util::FutureExt as _;
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tower::ServiceExt as _;
 use types::{Dialect, Fault};
 
 use crate::reply::ReplyBody;
-use crate::room::Room;
-use crate::{calls, reply, router};
+use crate::room::{Held, Room};
+use crate::{body, calls, reply, router};
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -27,6 +27,10 @@ impl Service {
     pub(crate) fn new(engine: Engine) -> Self {
         let room = Room::new(engine.config().server.max_bodies);
         Self { router: router::make(engine.clone()), room, engine }
+    }
+
+    pub(crate) const fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Answers one request. A panic ends the request, not the connection's task, let alone the process.
@@ -45,11 +49,29 @@ impl Service {
                 calls::answer(&self.engine, &self.room, dialect, request).await
             }
             _ => {
-                let coding = calls::coding(&self.engine.config(), request.headers());
-                let routed = Box::pin(self.router.clone().oneshot(request.map(axum::body::Body::new))).await;
+                let config = self.engine.config();
+                let coding = calls::coding(&config, request.headers());
+                let (head, incoming) = request.into_parts();
+                let (body, _held) = if incoming.is_end_stream() {
+                    (axum::body::Body::empty(), Held::default())
+                } else {
+                    match Box::pin(body::read(incoming, body::Limits::from(&config.server), &self.room)).await
+                    {
+                        Ok((bytes, place)) => (axum::body::Body::from(bytes), place),
+                        Err(fault) => return reply::fault(shape(head.uri.path()), &fault, None),
+                    }
+                };
+                let request = Request::from_parts(head, body);
+                let routed = Box::pin(self.router.clone().oneshot(request)).await;
                 let routed = routed.unwrap_or_else(|never| match never {}).map(ReplyBody::Routed);
                 calls::coded(routed, coding).await
             }
         }
     }
+}
+
+/// The dialect in which what is no call is told of trouble.
+pub(crate) fn shape(path: &str) -> Dialect {
+    let anthropic = path.starts_with("/anthropic/") || path.starts_with("/v1/messages/");
+    if anthropic { Dialect::AnthropicMessages } else { Dialect::OpenaiChat }
 }

@@ -267,7 +267,7 @@ async fn ask(engine: &Engine, number: usize, call: &Call, came: Instant, seen: &
     let inbound = Inbound {
         dialect: Dialect::OpenaiChat,
         body: Bytes::from(body(call.model, number, (call.input, call.output), call.stream)),
-        head: Head { tenant: call.tenant.map(Into::into), priority: call.priority, ..Head::local() },
+        head: Head { tenant: call.tenant.map(Into::into), priority: Some(call.priority), ..Head::local() },
     };
     match engine.call(inbound).await {
         Ok(Answered::Whole(whole)) => {

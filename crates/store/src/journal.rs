@@ -150,13 +150,26 @@ pub struct Wish {
 }
 
 /// What to do about a claim that another owner holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Seize {
     /// Take it only once its lease is over.
     #[default]
     Expired,
+    /// Take it from this owner, who is gone; from nobody else, who may have taken it meanwhile.
+    From(Arc<str>),
     /// Take it anyway: the caller knows that the other is gone.
     Held,
+}
+
+impl Seize {
+    /// Whether a claim is taken whose lease lasts.
+    pub(crate) fn takes_from(&self, owner: &Arc<str>) -> bool {
+        match self {
+            Self::Expired => false,
+            Self::From(gone) => gone == owner,
+            Self::Held => true,
+        }
+    }
 }
 
 /// How a run stands.

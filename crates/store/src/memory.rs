@@ -10,9 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use types::{RunId, Timestamp};
 
-use crate::journal::{
-    Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Seize, Status, Stored, Wish,
-};
+use crate::journal::{Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Status, Stored, Wish};
 use crate::{Answer, StoreError};
 
 /// Runs that are remembered; running ones are never forgotten.
@@ -129,7 +127,7 @@ impl Memory {
         if let Some(held) = &head.held
             && held.owner != wish.owner
             && held.until > wish.now
-            && wish.seize == Seize::Expired
+            && !wish.seize.takes_from(&held.owner)
         {
             let Held { owner, until } = held.clone();
             return Err(StoreError::Claimed { run: wish.run, owner, until });

@@ -17,9 +17,10 @@ mod event;
 
 pub use event::{
     BreakerChange, CallEnd, RunEnded, attempt_failed, breaker_changed, call_done, call_failed,
-    collector_away, collector_back, config_refused, config_reloaded, foreseen, large_call, ledger_failed,
-    ledger_recovered, load_level, memory_zone, panicked, provider_started, provider_stopped,
-    response_not_kept, run_done, run_failed, run_resumed, serving, spans_lost, stopped, stopping,
+    collector_away, collector_back, config_refused, config_reloaded, config_waits, foreseen, large_call,
+    leaving, ledger_failed, ledger_recovered, load_level, memory_zone, panicked, provider_started,
+    provider_stopped, response_not_kept, run_done, run_failed, run_resumed, serving, spans_lost, stopped,
+    stopping,
 };
 
 /// The names of our crates: whose lines follow the level.

@@ -31,9 +31,9 @@ pub(crate) struct Cli {
     /// Say nothing but the result
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// How much to log on standard error: error, warn, info, debug or trace
+    /// How much to log on standard error
     #[arg(long, global = true, value_name = "LEVEL")]
-    pub(crate) log_level: Option<String>,
+    pub(crate) log_level: Option<LogLevel>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -226,6 +226,28 @@ pub(crate) struct Certify {
 pub(crate) enum Peer {
     Windlass,
     Litellm,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    /// As in the configuration.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -11,6 +11,7 @@ mod serve;
 mod table;
 
 use clap::CommandFactory as _;
+use types::Code;
 
 use crate::args::{Cli, Command, Schema};
 use crate::exit::Failure;
@@ -30,7 +31,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Check(args) => check::check(cli, args),
         Command::Models(args) => models::list(cli, args),
         Command::Certify(args) => certify::certify(cli, args),
-        Command::Serve(args) => serve::serve(cli, args),
+        Command::Serve(_) => serve::serve(cli),
         Command::Run(args) => on_engine(cli, |started, cli| Box::pin(run::run(started, cli, args))),
         Command::Chat(args) => on_engine(cli, |started, cli| Box::pin(chat::chat(started, cli, args))),
         Command::Runs(args) => on_engine(cli, |started, cli| Box::pin(runs::runs(started, cli, args))),
@@ -61,7 +62,12 @@ fn on_engine<'a>(
                 // A run leaves its journal in order and says how to go on with it.
                 started.engine.abort();
                 let interrupted = || Err(Failure::Other(anyhow::anyhow!("interrupted")));
-                tokio::time::timeout(LAST_WORDS, work).await.unwrap_or_else(|_| interrupted())
+                match tokio::time::timeout(LAST_WORDS, work).await {
+                    // A call that was cut off says that the process stops: here, it was told to.
+                    Ok(Err(Failure::Fault(fault))) if fault.code == Code::Stopping => interrupted(),
+                    Ok(result) => result,
+                    Err(_) => interrupted(),
+                }
             }
         };
         started.stop(drain, std::future::ready(())).await;

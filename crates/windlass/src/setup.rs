@@ -4,19 +4,17 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use anyhow::Context as _;
-use config::{Config, Overrides};
+use config::{Config, Database, Overrides};
 use document::Source;
-use engine::{Engine, Started};
+use engine::{Engine, StartError, Started};
 use telemetry::log;
+use types::{Blame, Code, Fault};
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
 use crate::exit::Failure;
 
 /// The configuration that is used if it is there and none is named.
 const USUAL: &str = "windlass.yaml";
-/// Variables that begin so override the configuration.
-const PREFIX: &str = "WINDLASS__";
-
 /// A configuration and where it came from.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
@@ -57,16 +55,19 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 
 /// What stands above the file: the environment, then flags.
 pub(crate) fn overrides(cli: &Cli) -> Overrides {
-    let variables = std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.into_string().ok()?;
-        let known = name.starts_with(PREFIX);
-        known.then(|| Some((name, value.into_string().ok()?))).flatten()
-    });
-    let overrides = Overrides::environment(variables);
-    match &cli.log_level {
-        Some(level) => overrides.flag("--log-level", "telemetry.log_level", level.clone()),
-        None => overrides,
+    // Which of them set something is the configuration's business; what is no text sets nothing.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut overrides = Overrides::environment(variables);
+    if let Some(level) = cli.log_level {
+        overrides = overrides.flag("--log-level", "telemetry.log_level", level.as_str());
     }
+    if let Command::Serve(serve) = &cli.command
+        && let Some(listen) = serve.listen
+    {
+        overrides = overrides.flag("--listen", "server.listen", listen.to_string());
+    }
+    overrides
 }
 
 /// Starts logging. Commands other than `serve` log only what went wrong, unless asked for more.
@@ -113,7 +114,8 @@ pub(crate) fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, Failur
 
 /// Starts an engine, or says what stood in the way.
 pub(crate) async fn start(config: Config) -> Result<Started, Failure> {
-    let started = Engine::start(config).await.map_err(|error| Failure::Other(error.into()))?;
+    let database = config.storage.database.clone();
+    let started = Engine::start(config).await.map_err(|error| not_started(error, &database))?;
     for damaged in &started.recovered.damaged {
         tracing::warn!(
             lines = damaged.lines,
@@ -125,6 +127,22 @@ pub(crate) async fn start(config: Config) -> Result<Started, Failure> {
         log::ledger_recovered(started.recovered.rows);
     }
     Ok(started)
+}
+
+/// With the code that the error has, and the file that it is about.
+fn not_started(error: StartError, database: &Database) -> Failure {
+    let (StartError::Store(error), Database::Sqlite(path)) = (&error, database) else {
+        return match error {
+            StartError::Provider(fault) => Failure::Fault(fault),
+            error => Failure::Other(error.into()),
+        };
+    };
+    let message = format!("the database {} cannot be used: {error}", path.display());
+    let fault =
+        Fault::new(types::Kind::DependencyFailure, Code::Database, message).with_blame(Blame::Operator);
+    Failure::Fault(
+        fault.with_hint("look at the folder's permissions and at the disk; storage.database names the file"),
+    )
 }
 
 /// Where the files lie that a configuration names: beside it.

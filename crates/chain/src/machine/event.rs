@@ -100,6 +100,9 @@ pub struct Spent {
     pub cost: Option<Money>,
     /// Tokens.
     pub usage: Usage,
+    /// How long it took, from when the step was begun.
+    #[serde(rename = "latency_ms", with = "duration_ms", skip_serializing_if = "Duration::is_zero")]
+    pub latency: Duration,
     /// The call in the ledger.
     pub call: Option<CallId>,
 }

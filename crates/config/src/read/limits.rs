@@ -7,6 +7,7 @@ use policy::limit::{Action, Adaptive, Algorithm, Excess, QueueSettings, Rule, Ru
 
 use super::limits_table::{EXCESS, RULES};
 use crate::fields::Fields;
+use crate::names::Unread;
 use crate::resolve::resolve_model;
 use crate::{Key, Limits, Provider};
 
@@ -67,12 +68,11 @@ struct Pace {
     most: Option<u64>,
 }
 
-/// Reads the section; `keys` and `providers` are what its names must be among. `complete` is false where a
-/// provider could not be read: then a model that is not found is not told.
+/// Reads the section; `keys` and `providers` are what its names must be among.
 pub(crate) fn limits(
     mut fields: Fields<'_>,
     keys: &[Key],
-    (providers, complete): (&[Provider], bool),
+    (providers, unread): (&[Provider], &Unread),
 ) -> Limits {
     let enabled = fields.bool("enabled");
     let adaptive = adaptive(fields.section("adaptive"));
@@ -95,7 +95,7 @@ pub(crate) fn limits(
             continue;
         }
         for (name, at) in fields.names(own) {
-            let known = known(tier, &name, &at, keys, (providers, complete));
+            let known = known(tier, &name, &at, keys, (providers, unread));
             let rules = self::rules(tier, Fields::open(&RULES, Some(at)), &usual);
             limits.set_own(tier, known, rules);
         }
@@ -104,13 +104,16 @@ pub(crate) fn limits(
     if enabled { limits } else { Limits::default() }
 }
 
+/// The paths at which calls come in, each by the name that all its spellings are counted under.
+const ENDPOINTS: [&str; 4] = ["/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/v1/responses"];
+
 /// The name as calls will be asked for by; notes one that no call can have.
 fn known(
     tier: Tier,
     name: &str,
     at: &Reader<'_>,
     keys: &[Key],
-    (providers, complete): (&[Provider], bool),
+    (providers, unread): (&[Provider], &Unread),
 ) -> String {
     match tier {
         Tier::Key if !keys.iter().any(|key| key.name == name) => {
@@ -121,12 +124,17 @@ fn known(
         Tier::User if !name.contains('/') => {
             at.error_with_help("a user belongs to a tenant", format!("write tenant/{name}"));
         }
-        Tier::Endpoint if !name.starts_with('/') => {
-            at.error_with_help("not a path of the interface", "write /v1/chat/completions");
+        Tier::Endpoint if !ENDPOINTS.contains(&name) => {
+            let near = document::closest(name, ENDPOINTS);
+            let help = near.map_or_else(
+                || format!("limits are for the paths of calls: {}", ENDPOINTS.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            at.error_with_help("not a path at which calls come in", help);
         }
         Tier::Model => match resolve_model(providers, name) {
             Some(target) => return target.to_string(),
-            None if complete => at.error_with_help(
+            None if !unread.may_mean(name) => at.error_with_help(
                 format!("no provider offers a model `{name}`"),
                 "write provider/model; a route has no limits of its own, its models have",
             ),

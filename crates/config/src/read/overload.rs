@@ -170,11 +170,14 @@ fn concurrency(mut fields: Fields<'_>) -> Concurrency {
         ("aimd", Algorithm::Aimd(Aimd::default())),
     ];
     let algorithm = fields.word("algorithm", &words).unwrap_or(Algorithm::Fixed);
+    let said = fields.value("least").is_some();
     let (initial, least, most) =
-        (fields.integer("initial"), fields.integer("least"), fields.integer::<u32>("most"));
-    if least > most {
+        (fields.integer("initial"), fields.integer::<u32>("least"), fields.integer::<u32>("most"));
+    if said && least > most {
         fields.error("`least` is more than `most`");
     }
+    // What nobody wrote is no reason to refuse what somebody did.
+    let least = least.min(most);
     let initial = if algorithm == Algorithm::Fixed { most } else { initial };
     let concurrency = Concurrency {
         settings: concurrency::Settings { initial, least, most, algorithm },

@@ -31,10 +31,24 @@ pub(crate) static SERVER: Section = Section {
             "Longest silence inside a request body, and longest time that an answer waits for its caller to read.",
         ),
         field(
+            "body_rate",
+            Is::Size,
+            "8KB",
+            "Least speed of a request body, in bytes a second: the whole of it may take `body_timeout`, and a second for \
+             each of these that has come.",
+        ),
+        field(
             "drain",
             Is::Wait,
             "30s",
             "Time that calls in flight get to finish when the process is told to stop.",
+        ),
+        field(
+            "drain_notice",
+            Is::Wait,
+            "2s",
+            "How much of `drain` is for balancers: after SIGTERM the process goes on listening for so long, says at \
+             `/readyz` that it is stopping, and refuses new calls with WL3004. SIGINT, or a second signal, gives no notice.",
         ),
         option("workers", Is::Integer(1, 1024), "one per core", "Worker threads."),
         field(
@@ -118,6 +132,13 @@ pub(crate) static TELEMETRY: Section = Section {
             "false",
             "Prompts and answers are in no trace; `true` comes later.",
         ),
+        field(
+            "pass_baggage",
+            Is::Bool,
+            "false",
+            "Pass callers' `baggage` headers on to providers. They hold what applications tell each other, which may be \
+             nobody else's business.",
+        ),
         field("log_level", LOG_LEVEL, "info", "The least level that is logged."),
         field("log_format", words(&["json", "text"]), "json", "How logs are written."),
         field(
@@ -139,7 +160,9 @@ pub(crate) fn server(mut fields: Fields<'_>) -> Server {
         max_header: fields.size("max_header"),
         header_timeout: fields.duration("header_timeout"),
         body_timeout: fields.duration("body_timeout"),
+        body_rate: fields.size("body_rate"),
         drain: fields.duration("drain"),
+        drain_notice: fields.duration("drain_notice"),
         workers: fields.integer_if_set("workers"),
         compress: fields
             .word("compress", &[("auto", Compress::Auto), ("off", Compress::Off)])
@@ -220,6 +243,7 @@ pub(crate) fn telemetry(mut fields: Fields<'_>) -> Telemetry {
     let telemetry = Telemetry {
         otlp: fields.url("otlp"),
         sample: fields.number("sample"),
+        pass_baggage: fields.bool("pass_baggage"),
         log_level: fields.word("log_level", &levels).unwrap_or_default(),
         log_format: fields
             .word("log_format", &[("json", LogFormat::Json), ("text", LogFormat::Text)])

@@ -11,6 +11,7 @@ use crate::Engine;
 use crate::call::plan::bounded;
 use crate::call::tally::Tally;
 use crate::call::{Admitted, Parsed};
+use crate::engine::stopping;
 use crate::ids;
 use crate::line::Standing;
 
@@ -25,8 +26,8 @@ pub struct Head {
     pub user: Option<Arc<str>>,
     /// The longest that it wants to wait.
     pub deadline: Option<Duration>,
-    /// How much it matters.
-    pub priority: Priority,
+    /// How much it matters; `None`: as much as most.
+    pub priority: Option<Priority>,
     /// The least service that it accepts.
     pub floor: Option<policy::degrade::Level>,
     /// What the call is for: a task's name, or `none`. Comes before what the body says.
@@ -35,6 +36,8 @@ pub struct Head {
     pub profile: Option<Arc<str>>,
     /// The trace that the call belongs to.
     pub trace: Option<telemetry::trace::Context>,
+    /// What came along with the trace; boxed, because few calls have it.
+    pub along: Option<Box<Along>>,
     /// Headers of the dialect that the provider should see.
     pub passed: Vec<(HeaderName, HeaderValue)>,
     /// The chain step that this call is. Steps were admitted with their run.
@@ -44,6 +47,15 @@ pub struct Head {
     /// Whether the operator calls, from the command line or the library: whoever can read the configuration
     /// needs no key of it.
     pub operator: bool,
+}
+
+/// W3C's other headers of a trace.
+#[derive(Clone, Debug, Default)]
+pub struct Along {
+    /// What its vendors say of it; counts only with a trace.
+    pub tracestate: Option<HeaderValue>,
+    /// What the application says along with it: passed on where the operator says so.
+    pub baggage: Option<HeaderValue>,
 }
 
 impl Head {
@@ -118,8 +130,7 @@ impl Engine {
     /// Whether new work is taken, and if not, why.
     pub fn readiness(&self) -> Result<(), Fault> {
         if self.is_stopping() {
-            return Err(Fault::new(Kind::ResourceExhausted, Code::Stopping, "this process is stopping")
-                .with_hint("try again: another replica will take the call"));
+            return Err(stopping("this process is stopping"));
         }
         if self.spool_is_full() {
             self.metrics().spool_refused();
@@ -145,7 +156,7 @@ impl Engine {
             tally.hold(overload.enter(Bulkhead::Step, &step.name, parsed.began)?);
         } else {
             self.readiness()?;
-            overload.admit(head.priority, self.calls_in_flight())?;
+            overload.admit(head.priority.unwrap_or_default(), self.calls_in_flight())?;
             if let Some(tenant) = &who.tenant {
                 tally.hold(overload.enter(Bulkhead::Tenant, tenant, parsed.began)?);
             }

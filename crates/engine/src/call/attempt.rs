@@ -136,7 +136,7 @@ impl Engine {
         let head = &planned.admitted.parsed.inbound.head;
         let standing = admit::standing(who, began);
         let spot = Spot {
-            priority: head.priority,
+            priority: head.priority.unwrap_or_default(),
             flow: standing.tenant.unwrap_or(0),
             cost: tokens,
             deadline: by,

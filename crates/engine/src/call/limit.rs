@@ -89,7 +89,7 @@ impl Engine {
         let config = Arc::clone(planned.admitted.snapshot.config());
         let limits = &config.limits;
         let names = Names::of(planned);
-        let priority = planned.admitted.parsed.inbound.head.priority;
+        let priority = planned.admitted.parsed.inbound.head.priority.unwrap_or_default();
         let tokens = planned.expected.0 + planned.expected.1;
         let claims = Tier::ALL.into_iter().filter_map(|tier| {
             let name = names.of_tier(tier)?;
@@ -184,7 +184,7 @@ impl Engine {
             return Ok(None);
         };
         let tokens = planned.expected.0 + planned.expected.1;
-        let priority = planned.admitted.parsed.inbound.head.priority;
+        let priority = planned.admitted.parsed.inbound.head.priority.unwrap_or_default();
         let take = Take::new(tokens, priority, clock::now()).with_shares(limits.shares).with(rules, name);
         let taken = self.0.limits.take(&take).await;
         taken.map(Some).map_err(|denial| refused(&denial, limits.retry_after))

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::HeaderName;
 use types::chat::Request;
 use types::quirks::StreamUsage;
 use types::{Applied, Dialect, Fault, Moment, Parameters};
@@ -10,6 +11,9 @@ use wire::{Rewrite, Writing, Written};
 
 use crate::call::continuation::{Beginning, Resumed};
 use crate::call::{Planned, Target};
+
+const TRACESTATE: HeaderName = HeaderName::from_static(telemetry::trace::TRACESTATE);
+const BAGGAGE: HeaderName = HeaderName::from_static(telemetry::trace::BAGGAGE);
 
 /// Makes the requests of one call. The neutral form is made at most once, and only if some target needs it.
 #[derive(Default)]
@@ -65,7 +69,7 @@ impl Maker {
             && quirks.stream_usage == StreamUsage::Asked;
         let profile =
             planned.profile.as_ref().map(|wanted| (wanted, wanted.fit(target, &writing, planned.expected.0)));
-        let (written, headers) = if dialect == inbound.dialect {
+        let (written, mut headers) = if dialect == inbound.dialect {
             let more =
                 profile.as_ref().map(|(wanted, fit)| wanted.edits(&inbound.body, &fit.applied, &writing));
             let rewrite = Rewrite {
@@ -83,6 +87,12 @@ impl Maker {
             let added = profile.as_ref().map_or(Parameters::NONE, |(_, fit)| fit.applied);
             (self.translate(planned, &writing, &added)?, Vec::new())
         };
+        if let Some(along) = &inbound.head.along {
+            let state = along.tracestate.clone().filter(|_| inbound.head.trace.is_some());
+            headers.extend(state.map(|state| (TRACESTATE, state)));
+            let wanted = planned.admitted.snapshot.config().telemetry.pass_baggage;
+            headers.extend(along.baggage.clone().filter(|_| wanted).map(|baggage| (BAGGAGE, baggage)));
+        }
         let Written { body, dropped } = written;
         let (body, resumed) = match &self.beginning {
             None => (body, None),

@@ -110,6 +110,11 @@ pub(super) fn bounded(field: &str, name: &str) -> Result<(), Fault> {
     Err(Fault::invalid(Code::NameTooLong, field, message))
 }
 
+/// Whether a call of `who` may name this model.
+pub(crate) fn check_model(snapshot: &Snapshot, who: &Who, name: &str) -> Result<(), Fault> {
+    named(snapshot, who, name).map(|_| ())
+}
+
 /// Where the call goes, and whether its caller may go there.
 pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
     let plan = named(&admitted.snapshot, &admitted.who, &admitted.parsed.peek.model)?;

@@ -69,7 +69,7 @@ pub(super) fn wanted(admitted: &Admitted<'_>, plan: &Plan) -> Result<Option<Box<
 }
 
 fn read(windlass: &RawValue) -> Result<Body<'_>, Fault> {
-    // Of what else stands there nothing is known here.
+    // What else stands there has been read by `said`.
     if !windlass.get().starts_with('{') {
         return Ok(Body::default());
     }

@@ -42,7 +42,8 @@ impl Ration {
         }
         let parsed = &planned.admitted.parsed;
         let head = &parsed.inbound.head;
-        let level = degrade::choose(holds, head.priority, head.floor.unwrap_or(Level::Emergency));
+        let level =
+            degrade::choose(holds, head.priority.unwrap_or_default(), head.floor.unwrap_or(Level::Emergency));
         let level = level.map_err(|below| {
             Fault::new(Kind::ResourceExhausted, Code::Overloaded, below.to_string())
                 .with_hint("come back later, or accept less with `x-windlass-min-level`")

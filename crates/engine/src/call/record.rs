@@ -118,6 +118,10 @@ impl Record {
         http::HeaderValue::from_bytes(self.context.traceparent(span, sampled).as_bytes()).ok()
     }
 
+    pub(super) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     pub(super) fn target(&self) -> &Arc<Target> {
         &self.target
     }

@@ -47,6 +47,7 @@ const LINGER: Duration = Duration::from_millis(50);
 pub struct Relay {
     /// What the answer's headers tell.
     pub about: About,
+    engine: Engine,
     dialect: Dialect,
     /// The provider's side; gone once it has ended.
     body: Option<Body>,
@@ -89,6 +90,7 @@ impl Relay {
         }
         let timer = Box::pin(tokio::time::sleep_until(clock::instant(send.total_by)));
         Self {
+            engine: record.engine().clone(),
             provider: Arc::clone(&about.provider),
             attempt: send.attempt,
             continuation: None,
@@ -132,6 +134,12 @@ impl Relay {
         while let Some(body) = &mut self.body
             && self.out.len() < MAX_JOINED
         {
+            if self.record.is_some()
+                && let Some(fault) = self.engine.cut_off()
+            {
+                self.cut_off(&fault);
+                break;
+            }
             match body.poll_chunk(cx) {
                 Poll::Ready(Some(Ok(chunk))) => {
                     self.waiting = None;
@@ -182,8 +190,12 @@ impl Relay {
         let Some(mut record) = self.record.take() else { return };
         self.account(&mut record);
         match (self.watch.take(), fault) {
-            // Who answers otherwise than another did has not failed.
-            (Some(mut watch), Some(fault)) if fault.code != Code::StreamDiverged => watch.failed(fault),
+            // Who answers otherwise than another did has not failed, nor who is not heard to the end.
+            (Some(mut watch), Some(fault))
+                if !matches!(fault.code, Code::StreamDiverged | Code::Stopping) =>
+            {
+                watch.failed(fault);
+            }
             (Some(mut watch), None) => watch.complete(),
             _ => {}
         }

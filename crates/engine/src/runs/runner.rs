@@ -306,7 +306,7 @@ impl Runner {
     fn step_ended(&self, event: &Event) {
         let (step, duration, fault) = match event {
             Event::StepFinished { step, result } => (*step, result.latency, None),
-            Event::StepFailed { step, fault, .. } => (*step, Duration::ZERO, Some(fault)),
+            Event::StepFailed { step, fault, spent } => (*step, spent.latency, Some(fault)),
             Event::Started { .. } | Event::StepStarted { .. } | Event::Cancelled | Event::DeadlinePassed => {
                 return;
             }

@@ -35,7 +35,10 @@ impl Shared {
                 result.latency = clock::now() - began;
                 Event::StepFinished { step, result: Arc::new(result) }
             }
-            Err((fault, spent)) => Event::StepFailed { step, fault, spent },
+            Err((fault, spent)) => {
+                let spent = Spent { latency: clock::now() - began, ..spent };
+                Event::StepFailed { step, fault, spent }
+            }
         }
     }
 
@@ -57,7 +60,7 @@ impl Shared {
             let Whole { about, settled, cost, .. } = &whole;
             let (attempts, usage) = (about.attempts, settled.usage);
             let model = Some(format!("{}/{}", about.provider, about.model));
-            (fault, Spent { attempts, cost: *cost, usage, call: Some(about.call), model })
+            (fault, Spent { attempts, cost: *cost, usage, call: Some(about.call), model, ..Spent::default() })
         })
     }
 

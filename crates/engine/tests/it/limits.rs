@@ -98,7 +98,7 @@ async fn who_may_wait_waits_for_the_limit_by_priority() {
     for number in 0..9 {
         let engine = house.engine().clone();
         let mut call = chat("one/m", false);
-        call.head.priority = if number == 8 { Priority::Critical } else { Priority::Normal };
+        call.head.priority = Some(if number == 8 { Priority::Critical } else { Priority::Normal });
         calls.spawn(async move {
             whole(engine.call(call).await.unwrap());
             number

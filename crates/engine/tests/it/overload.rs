@@ -16,7 +16,7 @@ fn fine() -> Answer {
 }
 
 fn of(priority: Priority, mut call: Inbound) -> Inbound {
-    call.head.priority = priority;
+    call.head.priority = Some(priority);
     call
 }
 

@@ -170,7 +170,7 @@ async fn the_body_may_name_them_and_the_provider_never_sees_that() {
     let house = house(&vendor, "").await;
     let mut body = plain("up/m");
     body["metadata"] =
-        json!({ "windlass": { "task": "analysis", "profile": "cost_optimized", "other": 1 }, "mine": "1" });
+        json!({ "windlass": { "task": "analysis", "profile": "cost_optimized" }, "mine": "1" });
     let both = json!({ "temperature": 0.3, "max_tokens": 1_500, "top_p": 0.9, "frequency_penalty": 0.2 });
     let (seen, name) = sent(&house, &vendor, inbound(Dialect::OpenaiChat, &body, "", "")).await;
     assert_eq!(seen.json()["metadata"], json!({ "mine": "1" }));

@@ -128,7 +128,7 @@ async fn a_step_that_failed_is_in_the_costs_under_its_full_name() {
     let more = "prices: { up/m: { input: 1, output: 1 } }";
     let house = House::with(&openai("up", &vendor), more).await;
     let schema = json!({ "type": "object" });
-    let chain = Chain::builder("strict").model("m").step(Step::prompt("only", "x").schema(schema)).build();
+    let chain = Chain::builder("strict").model("up/m").step(Step::prompt("only", "x").schema(schema)).build();
     let chain = Arc::new(chain.unwrap());
     let start = NewRun { vars: Map::new(), model: Some("up/m".to_owned()), chain, ..new(two_steps(), "") };
     let failed = house.engine().run(start).await.unwrap();

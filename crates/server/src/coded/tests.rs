@@ -45,7 +45,7 @@ fn a_body_says_how_it_is_coded() {
     }
 }
 
-const LIMITS: Limits = Limits { max: 1 << 20, idle: Duration::from_secs(1) };
+const LIMITS: Limits = Limits { max: 1 << 20, idle: Duration::from_secs(1), rate: 1 };
 
 async fn read(coded: impl Into<Bytes>, coding: Coding) -> Result<Bytes, Code> {
     let room = Room::new(4 << 20);

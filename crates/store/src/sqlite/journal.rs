@@ -14,9 +14,7 @@ use super::Sqlite;
 use super::contents::{self, Texts};
 use super::row::Columns;
 use super::writer::{Closing, Creation};
-use crate::journal::{
-    Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Seize, Status, Stored, Wish,
-};
+use crate::journal::{Claim, Ending, Entry, Held, Journal, NewRun, RunFilter, RunHead, Status, Stored, Wish};
 use crate::{Answer, StoreError};
 
 /// What [`head`] reads, and the number of events; more columns can go between the two.
@@ -146,7 +144,7 @@ impl Sqlite {
         if let Some(Held { owner, until }) = holder(&from)?
             && owner != wish.owner
             && until > wish.now
-            && wish.seize == Seize::Expired
+            && !wish.seize.takes_from(&owner)
         {
             return Err(StoreError::Claimed { run: wish.run, owner, until });
         }

@@ -221,6 +221,11 @@ pub fn serving(address: SocketAddr, version: &str) {
     info!(address = %address, version, "serving");
 }
 
+/// The process takes no more calls, and listens for so long to say so.
+pub fn leaving(notice: Duration) {
+    info!(notice_ms = millis(notice), "leaving: no new calls are taken");
+}
+
 /// The process takes no more calls and waits for those that run.
 pub fn stopping(in_flight: u64, deadline: Duration) {
     info!(in_flight, deadline_ms = millis(deadline), "stopping");
@@ -234,6 +239,14 @@ pub fn stopped(cut: u64) {
 /// A new configuration is in force.
 pub fn config_reloaded() {
     info!("configuration reloaded");
+}
+
+/// Settings of the new configuration that only a start reads: what the old one said goes on.
+pub fn config_waits(settings: &str) {
+    warn!(
+        settings = cut(settings),
+        "these settings have changed, and take effect when the process is started again"
+    );
 }
 
 /// A new configuration has problems; the old one stays in force. `first` is the first problem, without the

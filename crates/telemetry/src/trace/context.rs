@@ -1,7 +1,7 @@
 //! W3C Trace Context: the header `traceparent`, read strictly and written.
 //!
 //! Source: <https://www.w3.org/TR/trace-context/>, level 1, section 3.2. The headers `tracestate` and
-//! `baggage` are not looked into: whoever forwards a call forwards their bytes as they came.
+//! `baggage` are not looked into: the call path passes the first on as it came, and the second where it is told to.
 
 use types::TraceId;
 
@@ -11,7 +11,7 @@ use super::SpanId;
 pub const TRACEPARENT: &str = "traceparent";
 /// The header with vendors' own data about the trace; forwarded as it is, if `traceparent` was valid.
 pub const TRACESTATE: &str = "tracestate";
-/// The header with the application's own data; forwarded as it is.
+/// The header with the application's own data; forwarded as it is where the operator wants that.
 pub const BAGGAGE: &str = "baggage";
 
 /// The bit of the flags that says that the caller records the trace.

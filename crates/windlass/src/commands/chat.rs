@@ -44,12 +44,11 @@ pub(crate) async fn chat(engine: Engine, cli: &Cli, args: &Chat) -> Result<(), F
             "usage_source": settled.source, "cost": whole.cost, "timing": settled.timing,
         }));
     }
-    output::line(format_args!("{}", text.trim_end()));
+    output::answer(text.trim_end());
     if !cli.quiet {
         eprintln!(
-            "\n{}/{} · {} + {} tokens · {} · {}",
-            about.provider,
-            about.model,
+            "\n{} · {} + {} tokens · {} · {}",
+            output::harmless_line(&format!("{}/{}", about.provider, about.model)),
             settled.usage.input,
             settled.usage.output,
             output::cost(whole.cost),

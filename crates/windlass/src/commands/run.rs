@@ -10,6 +10,7 @@ use engine::{Engine, NewRun, Run, Who};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
 use tokio::sync::broadcast::error::RecvError;
+use types::{Code, RunId};
 
 use crate::args::{self, Cli};
 use crate::commands::table;
@@ -58,7 +59,8 @@ pub(crate) async fn watch(mut run: Run, cli: &Cli) -> Result<RunResult, Failure>
     let total = run.chain.steps().len();
     let bar = bar(cli, total, run.finished_before);
     if !cli.quiet && !cli.json {
-        bar.println(format!("run {} of `{}`, {total} steps", run.id, run.chain.name()));
+        let name = output::harmless_line(run.chain.name());
+        bar.println(format!("run {} of `{name}`, {total} steps", run.id));
     }
     loop {
         match run.events.recv().await {
@@ -79,16 +81,18 @@ fn show(event: &Event, run: &Run, bar: &ProgressBar) {
         Event::StepFinished { step, result } => {
             bar.inc(1);
             bar.println(format!(
-                "  {} {} · {}/{} · {} tokens · {}",
+                "  {} {} · {} · {} tokens · {}",
                 name(*step),
                 output::duration(result.latency),
-                result.provider,
-                result.model,
+                output::harmless_line(&format!("{}/{}", result.provider, result.model)),
                 result.usage.total(),
                 output::cost(result.cost),
             ));
         }
-        Event::StepFailed { step, fault, .. } => bar.println(format!("  {} failed: {fault}", name(*step))),
+        Event::StepFailed { step, fault, .. } => {
+            let fault = fault.to_string();
+            bar.println(format!("  {} failed: {}", name(*step), output::harmless_line(&fault)));
+        }
         Event::Started { .. } | Event::Cancelled | Event::DeadlinePassed => {}
     }
 }
@@ -116,10 +120,32 @@ pub(crate) fn finish(cli: &Cli, result: &RunResult) -> Result<(), Failure> {
     match (&result.status, &result.error) {
         (RunStatus::Succeeded, _) => Ok(()),
         // The JSON has told it already.
-        (_, Some(fault)) => Err(Failure::Run { fault: fault.clone(), resume: result.run }),
+        (_, Some(fault)) => {
+            // Resumed, it would reach the same limit.
+            let resume = (fault.code != Code::RunLimit).then(|| resume(cli, result.run));
+            Err(Failure::Run { fault: fault.clone(), resume })
+        }
         (_, None) => {
-            Err(anyhow::anyhow!("the run did not end; go on with: windlass runs resume {}", result.run)
-                .into())
+            let resume = resume(cli, result.run);
+            Err(anyhow::anyhow!("the run did not end; go on with: {resume}").into())
         }
     }
+}
+
+/// The command that goes on with a run of this configuration.
+fn resume(cli: &Cli, run: RunId) -> String {
+    match &cli.config {
+        Some(path) => format!("windlass runs resume {run} --config {}", quoted(&path.display().to_string())),
+        None => format!("windlass runs resume {run}"),
+    }
+}
+
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '=' | ':' | '@');
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }

@@ -1,16 +1,21 @@
 //! `windlass serve`: the gateway, until it is told to stop.
 
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use config::Config;
+use config::telemetry::LogFormat;
 use engine::{Chains, Engine};
 use server::Server;
 use telemetry::log;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use crate::args::{self, Cli};
+use crate::args::Cli;
 use crate::exit::Failure;
 use crate::setup;
 
@@ -20,16 +25,12 @@ const LOOK: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Serves until SIGTERM or SIGINT, then lets what is in flight finish.
-pub(crate) fn serve(cli: &Cli, args: &args::Serve) -> Result<(), Failure> {
-    let mut loaded = setup::load(cli)?;
-    if let Some(listen) = args.listen {
-        loaded.config.server.listen = listen;
-    }
+pub(crate) fn serve(cli: &Cli) -> Result<(), Failure> {
+    let loaded = setup::load(cli)?;
     let logs = setup::start_logging(&loaded.config, cli, true);
     let path = loaded.path.as_deref();
     let chains = Chains::read(&loaded.config, setup::folder(path)).map_err(chains_failure)?;
     setup::runtime(&loaded.config)?.block_on(async {
-        let drain = loaded.config.server.drain;
         let mut terminate = signal(SignalKind::terminate()).map_err(anyhow::Error::from)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(anyhow::Error::from)?;
         let started = setup::start(loaded.config.clone()).await?;
@@ -38,23 +39,42 @@ pub(crate) fn serve(cli: &Cli, args: &args::Serve) -> Result<(), Failure> {
         let server = Server::bind(engine.clone()).map_err(|error| Failure::Other(error.into()))?;
         let address = server.address();
         log::serving(address, env!("CARGO_PKG_VERSION"));
-        if !cli.quiet && !cli.json {
+        // Where the log is lines of JSON, one of them says it, and programs read nothing else there.
+        let for_people =
+            loaded.config.telemetry.log_format == LogFormat::Text || std::io::stderr().is_terminal();
+        if for_people && !cli.quiet && !cli.json {
             eprintln!("windlass {} on http://{address}", env!("CARGO_PKG_VERSION"));
         }
-        let reload = reload(engine.clone(), path, cli, logs);
+        let running = Running { engine: engine.clone(), address, began: engine.config(), logs };
+        let reload = reload(running, path, cli);
+        let mut told = Instant::now();
         let stop = async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                () = reload => {}
+            let notice = tokio::select! {
+                _ = terminate.recv() => engine.config().server.drain_notice,
+                // Somebody at a terminal has no balancer, and waits.
+                _ = interrupt.recv() => Duration::ZERO,
+                () = reload => Duration::ZERO,
+            };
+            told = Instant::now();
+            engine.stop_taking();
+            let notice = notice.min(engine.config().server.drain);
+            if !notice.is_zero() {
+                log::leaving(notice);
+                tokio::select! {
+                    () = tokio::time::sleep(notice) => {}
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
         };
         let rest = server.run(stop).await;
+        let drain = engine.config().server.drain.saturating_sub(told.elapsed());
         log::stopping(engine.calls_in_flight() as u64, drain);
-        let cut = engine.clone();
+        let in_flight = engine.clone();
         let left = async move {
-            log::stopped(cut.calls_in_flight() as u64);
+            let cut = in_flight.calls_in_flight() as u64;
             rest.cut().await;
+            log::stopped(cut);
         };
         started.stop(drain, left).await;
         Ok(())
@@ -62,10 +82,7 @@ pub(crate) fn serve(cli: &Cli, args: &args::Serve) -> Result<(), Failure> {
 }
 
 fn chains_failure(error: engine::ChainsError) -> Failure {
-    match error {
-        engine::ChainsError::Invalid(report) => report.into(),
-        error @ engine::ChainsError::Read { .. } => Failure::Other(error.into()),
-    }
+    Failure::Invalid(error.0)
 }
 
 /// Puts the configuration in force again whenever its file changes, or on SIGHUP. Never returns.
@@ -73,7 +90,7 @@ fn chains_failure(error: engine::ChainsError) -> Failure {
 /// The file is looked at once a second. To be told of changes, its folder would have to be watched, because a
 /// file that is replaced is another file by the same name; and by default the folder also holds the database,
 /// whose every write would then wake us.
-async fn reload(engine: Engine, path: Option<&Path>, cli: &Cli, logs: Option<log::Handle>) {
+async fn reload(running: Running, path: Option<&Path>, cli: &Cli) {
     let Some(path) = path else { return std::future::pending().await };
     let mut hangups = signal(SignalKind::hangup()).ok();
     let mut known = Stamp::of(path);
@@ -98,7 +115,7 @@ async fn reload(engine: Engine, path: Option<&Path>, cli: &Cli, logs: Option<log
             () = hangup => {}
         }
         known = Stamp::of(path);
-        again(&engine, path, cli, logs.as_ref());
+        again(&running, path, cli);
     }
 }
 
@@ -119,31 +136,56 @@ impl Stamp {
     }
 }
 
+/// What a changed configuration meets.
+struct Running {
+    engine: Engine,
+    /// Where this process listens, whatever a later configuration says.
+    address: SocketAddr,
+    /// The configuration that it was started with.
+    began: Arc<Config>,
+    logs: Option<log::Handle>,
+}
+
 /// All of the new configuration, or none of it.
-fn again(engine: &Engine, path: &Path, cli: &Cli, logs: Option<&log::Handle>) {
+fn again(running: &Running, path: &Path, cli: &Cli) {
+    let engine = &running.engine;
     let loaded = setup::read(path, cli).and_then(|config| {
         let chains = Chains::read(&config, setup::folder(Some(path))).map_err(chains_failure)?;
         Ok((config, chains))
     });
     let (config, chains) = match loaded {
         Ok(loaded) => loaded,
-        Err(Failure::Invalid(report)) => {
-            let first = report.first().map(|problem| problem.message.clone()).unwrap_or_default();
-            return log::config_refused(report.errors, &first);
+        Err(Failure::Invalid(reports)) => {
+            let first = reports.first().and_then(|report| Some((&report.file, report.first()?)));
+            let first =
+                first.map(|(file, problem)| format!("{file}: {}", problem.message)).unwrap_or_default();
+            return log::config_refused(reports.iter().map(|report| report.errors).sum(), &first);
         }
         Err(failure) => return log::config_refused(1, &failure.to_string()),
     };
+    if config.is_open_at(running.address) {
+        let address = running.address;
+        let first = format!(
+            "anybody who reaches {address}, where this process listens until it is started again, could call: \
+             there are no `keys`"
+        );
+        return log::config_refused(1, &first);
+    }
     if config == *engine.config() {
         return engine.offer(chains);
     }
     let level = setup::level(config.telemetry.log_level);
+    let waits = config.waits_for_a_start(&running.began);
     match engine.reload(config) {
         Ok(()) => {
             engine.offer(chains);
-            if let Some(logs) = logs {
+            if let Some(logs) = &running.logs {
                 logs.set_level(level);
             }
             log::config_reloaded();
+            if !waits.is_empty() {
+                log::config_waits(&waits.join(", "));
+            }
         }
         Err(fault) => log::config_refused(1, &fault.to_string()),
     }

@@ -13,9 +13,9 @@ pub(crate) fn result(result: &RunResult, quiet: bool) {
             other => serde_json::to_string_pretty(other).unwrap_or_default(),
         };
         if quiet && result.outputs.len() == 1 {
-            output::line(&text);
+            output::answer(&text);
         } else {
-            output::line(format_args!("── {name} ──\n{text}\n"));
+            output::answer(&format!("── {name} ──\n{text}\n"));
         }
     }
     if quiet {

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use testkit::{Answer, Vendor, openai};
 
 use crate::client::Ask;
 use crate::house::{Gateway, House};
@@ -130,4 +131,27 @@ async fn a_command_beside_the_gateway_has_its_own_place_in_the_spool() {
     assert_eq!(gateway.rows(&second, 1).await[0]["usage"]["output"], Value::from(3));
     assert_eq!(gateway.rows(&first, 1).await.len(), 1);
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_strangers_name_is_shown_and_not_obeyed() {
+    let vendor = Vendor::start(Answer::json(200, openai::chat("here", 3, 1))).await.unwrap();
+    let house = House::new(&format!(
+        "version: 1\nproviders: {{ vendor: {{ kind: openai, base_url: '{}' }} }}\n",
+        vendor.url("/v1")
+    ));
+    let gateway = house.serve().await;
+    let model = "vendor/\u{1b}[31mred\nnext\u{202e}line\u{9b}1m";
+    let body = json!({ "model": model, "messages": [{ "role": "user", "content": "x" }] });
+    let reply = gateway.ask(Ask::post("/v1/chat/completions", &body)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    gateway.stop().await;
+    for args in [&["ledger"][..], &["ledger", "--by", "model"]] {
+        let table = house.run(args).await.well().out;
+        assert_eq!(table.lines().count(), 2, "a head and a row:\n{table}");
+        assert!(!table.contains(['\u{1b}', '\u{202e}', '\u{9b}']), "{table:?}");
+        assert!(table.contains("\\u{1b}[31mred\\nnext\\u{202e}line"), "{table}");
+    }
+    // For programs it is what it is.
+    assert_eq!(house.ledger().await[0]["model"], model.strip_prefix("vendor/").unwrap());
 }

@@ -8,7 +8,12 @@ use crate::house::{House, said};
 const SIMULATED: &str = "
 version: 1
 providers:
-  demo: { kind: simulated, models: { talker: { price: { input: 1, output: 2 } }, other: {} } }
+  demo:
+    kind: simulated
+    models:
+      talker: { price: { input: 1, output: 2 } }
+      other: {}
+      broken: { faults: [{ kind: status, status: 400, every: 1 }] }
 routes: { assistant: { models: [demo/talker, demo/other] } }
 aliases: { gpt-4: assistant }
 ";
@@ -53,7 +58,69 @@ async fn check_tells_all_problems_at_once() {
         served.err.contains("did you mean `listen`") && served.err.contains("demo/nothing"),
         "{served:?}"
     );
-    assert_eq!(house.run(&["check", "nowhere.yaml"]).await.code, 1);
+    // A file that cannot be read is told among the others.
+    std::fs::write(house.path("bytes.yaml"), b"version: 1\nkeys: \xff\n").unwrap();
+    let told = house.run(&["check", "nowhere.yaml", "bytes.yaml", "bad.yaml", "good.yaml"]).await;
+    assert_eq!(told.code, 3, "{told:?}");
+    for part in [
+        "nowhere.yaml: error: cannot be read",
+        "bytes.yaml: error: not UTF-8: line 2",
+        "`listn`",
+        "3 of 4 files",
+    ] {
+        assert!(told.err.contains(part), "{part:?} is not in:\n{}", told.err);
+    }
+}
+
+#[tokio::test]
+async fn one_problem_hides_no_other() {
+    let house = House::new(SIMULATED);
+    // What follows from a broken line is not told; what stands before it, and elsewhere, is.
+    let wrong = SIMULATED.replace("demo/other]", "demo/othr]");
+    house.write(
+        "syntax.yaml",
+        &format!("{wrong}routes: {{ more: {{ models: [demo/other] }} }}\nkeys: [}}\n"),
+    );
+    house.write(
+        "provider.yaml",
+        "version: 1\nproviders:\n  demo: { kind: simulated, models: { one: {} } }\n  bad: { kind: simulatd }\n\
+         routes: { r: { models: [demo/two, bad/x, nope/y] } }\nchains: { gone: gone.yaml, bad: bad-chain.yaml }\n\
+         keys: { k: { key: wl_0123456789abcdef, models: [r, demo/*, demo/nothere] } }\n\
+         limits: { endpoints: { /v9/x: { requests_per_minute: 1 } } }\n",
+    );
+    house.write(
+        "bad-chain.yaml",
+        "name: bad\nsteps:\n  a: { prompt: 'x {{ steps.b }}' }\n  b: { prompt: 'y {{ steps.a }}' }\n  c: { promt: z }\n  c: { prompt: w }\n",
+    );
+    let told = house.run(&["check", "syntax.yaml", "provider.yaml"]).await;
+    assert_eq!(told.code, 3, "{told:?}");
+    for part in [
+        "`routes` is there twice",
+        "not valid YAML",
+        "did you mean `demo/other`",
+        "simulatd",
+        "no model `two`",
+        "no provider `nope`",
+        "gone.yaml: error: cannot be read",
+        "`promt`",
+        "in a circle: a → b → a",
+        "`c` is there twice",
+        "nothing is called `demo/nothere`",
+        "not a path at which calls come in",
+    ] {
+        assert!(told.err.contains(part), "{part:?} is not in:\n{}", told.err);
+    }
+    assert!(!told.err.contains("provider `bad`"), "its provider could not be read:\n{}", told.err);
+    // The chains that a gateway would offer are all told when it starts, too.
+    house.write("offers.yaml", &format!("{SIMULATED}chains: {{ gone: gone.yaml, bad: bad-chain.yaml }}\n"));
+    let served = house.run(&["serve", "-c", "offers.yaml"]).await;
+    assert_eq!(served.code, 3, "{served:?}");
+    assert!(served.err.contains("gone.yaml") && served.err.contains("bad-chain.yaml"), "{served:?}");
+    // A chain's models are those of the configuration in use.
+    house
+        .write("two.yaml", "name: two\nsteps:\n  a: { prompt: x }\n  b:\n    model: nope/x\n    prompt: y\n");
+    let told = house.run(&["check", "-c", "windlass.yaml", "two.yaml"]).await;
+    assert!(told.code == 3 && told.err.contains("two.yaml:5") && told.err.contains("nope/x"), "{told:?}");
 }
 
 /// Runs a chain that must not run; gives what was said of it.
@@ -117,10 +184,24 @@ async fn limits_and_failed_steps_have_exit_codes_of_their_own() {
     let said = house.run(&["run", "dear.yaml", "--json"]).await;
     assert_eq!(said.code, 4, "{said:?}");
     assert_eq!(said.json()["error"]["code"], "WL5007", "{said:?}");
-    house.write("lost.yaml", "name: lost\ndefaults: { model: demo/nobody }\nprompts: ['a']\n");
-    let said = house.run(&["run", "lost.yaml"]).await;
+    let said = house.run(&["run", "dear.yaml"]).await;
+    assert!(
+        said.err.contains("WL5007") && !said.err.contains("go on with"),
+        "resumed, it ends alike: {said:?}"
+    );
+    house.write("lost.yaml", "name: lost\ndefaults: { model: demo/broken }\nprompts: ['a']\n");
+    let said = house.run(&["run", "lost.yaml", "-c", "windlass.yaml"]).await;
     assert_eq!(said.code, 1, "{said:?}");
-    assert!(said.err.contains("WL5005") && said.err.contains("windlass runs resume run_"), "{said:?}");
+    assert!(said.err.contains("WL5005"), "{said:?}");
+    let on = said.err.lines().find_map(|line| line.strip_prefix("go on with: windlass ")).unwrap();
+    assert!(on.starts_with("runs resume run_") && on.ends_with(" --config windlass.yaml"), "{said:?}");
+    // A model that nothing is called is told before anything is paid.
+    let two = "name: two\nsteps:\n  a: { model: demo/talker, prompt: x }\n  b: { model: nope/x, prompt: '{{ steps.a }}' }\n";
+    house.write("two.yaml", two);
+    let before = house.ledger().await.len();
+    let said = house.run(&["run", "two.yaml"]).await;
+    assert!(said.code == 1 && said.err.contains("step `b`") && said.err.contains("nope/x"), "{said:?}");
+    assert_eq!(house.ledger().await.len(), before, "nothing was sent");
     let said = house.run(&["runs", "show", "run_00000000000000000000000000000000"]).await;
     assert!(said.code == 1 && said.err.contains("WL5006"), "{said:?}");
 }
@@ -193,4 +274,112 @@ async fn the_environment_stands_above_the_file() {
     let told = said(command).await;
     assert_eq!(told.code, 3, "{told:?}");
     assert!(told.err.contains("WINDLASS__SERVER__LISTN") && told.err.contains("listen"), "{told:?}");
+}
+
+/// Runs the program as on a terminal: a pseudo-terminal of util-linux' `script`.
+async fn on_a_terminal(house: &House, line: &str) -> (i32, String) {
+    let mut command = tokio::process::Command::new("script");
+    let line = format!("{} {line}", env!("CARGO_BIN_EXE_windlass"));
+    command.args(["-qec", &line, "/dev/null"]).current_dir(house.path("")).kill_on_drop(true);
+    command.env("TERM", "xterm").env_remove("NO_COLOR").stdin(std::process::Stdio::null());
+    let said = said(command).await;
+    (said.code, said.out)
+}
+
+#[tokio::test]
+async fn commands_work_on_a_terminal() {
+    let house = House::new(SIMULATED);
+    house.write("chain.yaml", "name: c\ndefaults: { model: demo/talker }\nprompts: ['Say {{ word }}']\n");
+    let (code, shown) = on_a_terminal(&house, "run chain.yaml --var word=x --log-level info").await;
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("[simulated]") && !shown.contains("tracing-subscriber"), "{shown}");
+    // Lines of the log are coloured for people.
+    assert!(shown.contains("\u{1b}[32m INFO"), "{shown:?}");
+    let (code, shown) = on_a_terminal(&house, "chat hello --model demo/talker").await;
+    assert_eq!(code, 0, "{shown}");
+    assert!(!shown.contains("tracing-subscriber"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_seeds_own_variables_count() {
+    let house = House::new(SIMULATED);
+    for (name, value, key) in [
+        ("LLM_TRACE_SAMPLING_RATIO", "5", "telemetry.sample"),
+        ("DECISION_LOG_LEVEL", "zzz", "telemetry.log_level"),
+        ("LLM_RETRY_STRATEGY", "never", "defaults.retry.backoff"),
+        ("LLM_RETRY_MAX_ATTEMPTS", "0", "defaults.retry.attempts"),
+        ("LLM_RETRY_BASE_DELAY", "soon", "defaults.retry.base"),
+        ("LLM_RETRY_MAX_DELAY", "late", "defaults.retry.max"),
+    ] {
+        let mut command = house.command(&["check"]);
+        command.env(name, value);
+        let told = said(command).await;
+        assert_eq!(told.code, 3, "{name}: {told:?}");
+        assert!(told.err.contains(&format!("{name} ({key})")), "{told:?}");
+        // Our own name comes before the seeds'.
+        let mut command = house.command(&["check"]);
+        let own = format!("WINDLASS__{}", key.to_uppercase().replace('.', "__"));
+        let good = match key {
+            "telemetry.sample" | "defaults.retry.attempts" => "1",
+            "telemetry.log_level" => "warn",
+            "defaults.retry.backoff" => "fixed",
+            _ => "1s",
+        };
+        command.env(name, value).env(own, good);
+        said(command).await.well();
+    }
+}
+
+#[tokio::test]
+async fn messages_name_what_somebody_wrote() {
+    let house = House::new(SIMULATED);
+    let check = async |text: &str| {
+        house.write("x.yaml", &format!("{SIMULATED}{text}"));
+        house.run(&["check", "x.yaml"]).await
+    };
+    check("overload: { concurrency: { most: 1, algorithm: fixed } }\n").await.well();
+    let said = check("overload: { concurrency: { most: 1, least: 2 } }\n").await;
+    assert!(said.err.contains("`least` is more than `most`"), "{said:?}");
+    let said = check("keys:\n  a: { key: wl_0123456789abcdef }\n  b: { key: wl_0123456789abcdef }\n").await;
+    assert!(said.err.contains("x.yaml:14:13: error: keys `a` and `b` are the same"), "{said:?}");
+    assert!(!said.err.contains("wl_0123"), "{said:?}");
+    let said = check("keys:\n  a:\n    key: short\n").await;
+    assert!(said.err.contains("shorter than 16 characters") && said.err.contains("key: *****"), "{said:?}");
+    let said = check("aliases2: {}\nkeys: { k: { key: wl_0123456789abcdef, models: [demo/none] } }\n").await;
+    assert!(said.err.contains("nothing is called `demo/none`"), "{said:?}");
+
+    let said = house.run(&["chat", "x", "--log-level", "loud"]).await;
+    assert!(said.code == 2 && said.err.contains("loud") && said.err.contains("debug"), "{said:?}");
+    house.write(
+        "chain.yaml",
+        "name: c\ninputs: { topic: {} }\ndefaults: { model: demo/talker }\nprompts: ['{{ topic }}']\n",
+    );
+    for vars in [&["--var", "topic=x", "--var", "nosuch=1"][..], &[]] {
+        let said = house.run(&[&["run", "chain.yaml"], vars].concat()).await;
+        assert_eq!(said.code, 2, "{said:?}");
+    }
+    // What cannot be used is named, with its code, and its cause once.
+    std::fs::write(house.path("no-database"), "no folder").unwrap();
+    let away = format!("{SIMULATED}storage: {{ database: 'sqlite:no-database/x.db', spool: spool }}\n");
+    house.write("away.yaml", &away);
+    let said = house.run(&["ledger", "-c", "away.yaml"]).await;
+    assert!(
+        said.code == 1 && said.err.contains("WL9003") && said.err.contains("no-database/x.db"),
+        "{said:?}"
+    );
+    assert_eq!(said.err.matches("os error").count(), 1, "{said:?}");
+}
+
+#[tokio::test]
+async fn a_failed_step_took_the_time_that_it_took() {
+    let vendor = testkit::Vendor::start(testkit::Answer::silent()).await.unwrap();
+    let house = House::new(&format!(
+        "version: 1\nproviders: {{ demo: {{ kind: openai, base_url: '{}' }} }}\n\
+         defaults: {{ timeouts: {{ total: 60ms }}, retry: {{ attempts: 1 }} }}\n",
+        vendor.url("/v1")
+    ));
+    house.write("chain.yaml", "name: c\ndefaults: { model: demo/slow }\nprompts: ['x']\n");
+    let result = house.run(&["run", "chain.yaml", "--json"]).await.json();
+    let took = result["steps"][0]["latency_ms"].as_f64().unwrap();
+    assert!(result["status"] == "failed" && took >= 50.0, "{result:#}");
 }

@@ -82,6 +82,8 @@ impl House {
                 command.env_remove(name);
             }
         }
+        // Nobody here looks whether it is ready before it is told to stop; who does says so.
+        command.env("WINDLASS__SERVER__DRAIN_NOTICE", "0s");
         command.args(args).current_dir(self.folder.path()).kill_on_drop(true).stdin(Stdio::null());
         command
     }
@@ -162,8 +164,10 @@ impl Gateway {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Log::default());
         tokio::spawn(Arc::clone(&log).read(child.stderr.take().unwrap()));
-        let line = soon("the gateway's start", log.line(" on http://", 0)).await;
-        let address = line.split("http://").nth(1).unwrap().trim().parse().unwrap();
+        // Every line is JSON where nobody looks.
+        let line = soon("the gateway's start", log.line("\"serving\"", 0)).await;
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let address = line["address"].as_str().unwrap().parse().unwrap();
         Self { child, address, log }
     }
 

@@ -119,3 +119,33 @@ async fn heads_that_are_too_large_are_refused_and_the_connection_goes_on() {
     assert_eq!(caller.open(&call(false, 0), 0).await.status(), StatusCode::OK);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn calls_that_do_not_finish_in_time_are_told_so() {
+    let vendor = Vendor::start(testkit::Script::by(|request| match request.json()["stream"] {
+        Value::Bool(true) => Answer::events(openai::chat_stream(5, 3).into_iter().take(2)).stalls(),
+        _ => Answer::silent(),
+    }));
+    let vendor = vendor.await.unwrap();
+    let house = House::new(&format!(
+        "version: 1\nserver: {{ drain: 200ms }}\nproviders: {{ vendor: {{ kind: openai, base_url: '{}' }} }}\n",
+        vendor.url("/v1")
+    ));
+    let gateway = house.serve().await;
+    let caller = Caller::of(&gateway).await;
+    let stream = caller.open(&call(true, 1), 0).await;
+    let body = call(false, 2);
+    let mut plain = Box::pin(caller.open(&body, 0));
+    tokio::select! {
+        _ = &mut plain => panic!("there is nothing to answer with"),
+        () = async { for _ in 0..2 { soon("a request", vendor.request()).await; } } => {}
+    }
+    gateway.tell_to_stop().await;
+    let plain = plain.await;
+    assert_eq!(plain.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(whole(plain).await.contains("WL3004"));
+    let text = whole(stream).await;
+    assert!(text.contains("WL3004") && !text.contains("[DONE]"), "{text}");
+    assert!(gateway.ended().await.success());
+    assert_eq!(house.ledger().await.len(), 2);
+}

@@ -18,7 +18,7 @@ const KEY: &str = "a-key-that-is-known-here";
 
 const STRICT: &str = "
 version: 1
-server: { max_body: 10KB, max_header: 16KB, body_timeout: 150ms, header_timeout: 150ms }
+server: { max_body: 10KB, max_header: 16KB, body_timeout: 150ms, body_rate: 64B, header_timeout: 150ms }
 providers:
   demo: { kind: simulated, models: { talker: {}, secret: {} } }
 keys:
@@ -265,6 +265,31 @@ async fn callers_that_take_their_time() {
     }
     let reply = soon("the answer", async { Open::read(stream).await?.whole().await }).await.unwrap();
     assert_eq!(reply.status, 200, "{}", reply.text());
+    // One that is never silent for long, and yet would never end, is not; wherever it is sent.
+    for path in [CHAT, MESSAGES, "/v1/messages/count_tokens", "/api/v1/chains/none/runs"] {
+        let whole = Ask::post(path, &call("demo/talker")).key(KEY).wire();
+        let stream = TcpStream::connect(gateway.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (mut reading, mut writing) = stream.into_split();
+        let drip = tokio::spawn(async move {
+            let (begun, rest) = whole.split_at(whole.len() - 80);
+            writing.write_all(begun).await.unwrap();
+            for byte in rest {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                if writing.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let mut said = Vec::new();
+        while !String::from_utf8_lossy(&said).contains("WL1009") {
+            let read = soon("the refusal", reading.read_buf(&mut said)).await.unwrap();
+            assert!(read > 0, "{path}: {}", String::from_utf8_lossy(&said));
+        }
+        assert!(said.starts_with(b"HTTP/1.1 408"), "{path}: {}", String::from_utf8_lossy(&said));
+        drop(reading);
+        drip.abort();
+    }
     gateway.stop().await;
 }
 
@@ -302,5 +327,61 @@ providers:
     let body = json!({ "model": "here/m", "input": "hello" });
     check(EMBEDDINGS, &gateway.ask(Ask::post(EMBEDDINGS, &body)).await, 400, "WL1006");
     assert_eq!(vendor.connections(), 0, "what cannot be said is not sent");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_body_may_say_what_headers_say_by_the_same_rules() {
+    let vendor = Vendor::start(Answer::silent()).await.unwrap();
+    let house = House::new(&format!(
+        "version: 1\nproviders: {{ vendor: {{ kind: openai, base_url: '{}', models: [m] }} }}\n",
+        vendor.url("/v1")
+    ));
+    let gateway = house.serve().await;
+    let saying = |windlass: Value| {
+        let messages = json!([{ "role": "user", "content": "x" }]);
+        json!({ "model": "vendor/m", "max_tokens": 5, "messages": messages, "metadata": { "windlass": windlass } })
+    };
+    for path in [CHAT, MESSAGES] {
+        for (windlass, about) in [
+            (json!({ "deadline": "soon" }), "deadline"),
+            (json!({ "deadline": 5 }), "deadline"),
+            (json!({ "priority": "urgent" }), "priority"),
+            (json!({ "tenant": 5 }), "tenant"),
+            (json!({ "user": "" }), "user"),
+            (json!({ "min_level": 2 }), "min_level"),
+            (json!({ "task": ["x"] }), "task"),
+            (json!({ "nosuch": 1 }), "nosuch"),
+            (json!("fast"), "object"),
+        ] {
+            let told = gateway.ask(Ask::post(path, &saying(windlass))).await;
+            let error = check(path, &told, 400, "WL1004");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("metadata.windlass") && message.contains(about), "{error:#}");
+            assert!(error["hint"].is_string(), "{error:#}");
+        }
+        // As the header says it: the call waits no longer, and its row says whose it is.
+        let said = json!({ "deadline": "100ms", "tenant": "acme", "user": "ann", "priority": "high", "min_level": 0.5 });
+        let late = gateway.ask(Ask::post(path, &saying(said.clone()))).await;
+        check(path, &late, 504, "WL4002");
+        let row = gateway.rows(late.header("x-windlass-call").unwrap(), 1).await.remove(0);
+        assert_eq!((&row["tenant"], &row["user"]), (&json!("acme"), &json!("ann")), "{row:#}");
+        // A header comes first.
+        let both = Ask::post(path, &saying(said)).header("x-windlass-tenant", "other");
+        let row = gateway.rows(gateway.ask(both).await.header("x-windlass-call").unwrap(), 1).await.remove(0);
+        assert_eq!(row["tenant"], "other", "{row:#}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn errors_about_headers_say_what_to_do() {
+    let house = House::new(STRICT);
+    let gateway = house.serve().await;
+    for header in ["deadline", "priority", "min-level", "tenant"] {
+        let ask = Ask::post(CHAT, &call("demo/talker")).key(KEY).header(&format!("x-windlass-{header}"), "");
+        let error = check(CHAT, &gateway.ask(ask).await, 400, "WL1004");
+        assert!(error["hint"].is_string(), "{error:#}");
+    }
     gateway.stop().await;
 }

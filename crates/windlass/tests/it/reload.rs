@@ -89,3 +89,41 @@ async fn a_stream_in_flight_ends_with_the_configuration_that_it_began_with() {
     let row = gateway.rows(&call, 1).await.remove(0);
     assert_eq!((&row["provider"], &row["outcome"]), (&json!("before"), &json!("complete")), "{row:#}");
 }
+
+#[tokio::test]
+async fn a_reload_opens_no_gateway_and_tells_what_only_a_start_changes() {
+    let simulated = "providers: { demo: { kind: simulated, models: { one: {} } } }\n";
+    let keys = "keys: { k: { key: wl_0123456789abcdef } }\n";
+    let listen = |address: &str| format!("version: 1\nserver: {{ listen: '{address}:0' }}\n{simulated}");
+    let house = House::new(&(listen("0.0.0.0") + keys));
+    let mut gateway = Gateway::start(house.command(&["serve"])).await;
+    gateway.address.set_ip([127, 0, 0, 1].into());
+    assert_eq!(status(&gateway, "demo/one").await, 401);
+    // What the file says of the address is not where the socket is.
+    let mark = gateway.mark();
+    house.write("windlass.yaml", &listen("127.0.0.1"));
+    let line = gateway.logged("configuration refused", mark).await;
+    assert!(line.contains("0.0.0.0") && line.contains("no `keys`"), "{line}");
+    assert_eq!(status(&gateway, "demo/one").await, 401);
+    // With keys it is in force, and says what it does not change.
+    let mark = gateway.mark();
+    house.write("windlass.yaml", &(listen("127.0.0.1") + keys + "storage: { spool_max: 2GB }\n"));
+    gateway.logged("configuration reloaded", mark).await;
+    let line = gateway.logged("when the process is started again", mark).await;
+    assert!(line.contains("server.listen") && line.contains("storage.spool_max"), "{line}");
+    // The operator may say that it is meant to be open.
+    let mark = gateway.mark();
+    let open = format!("version: 1\nserver: {{ listen: '0.0.0.0:0', allow_open: true }}\n{simulated}");
+    house.write("windlass.yaml", &open);
+    gateway.logged("configuration reloaded", mark).await;
+    assert_eq!(status(&gateway, "demo/one").await, 200);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_flag_opens_no_gateway() {
+    let house = House::new(&configuration(""));
+    let said = house.run(&["serve", "--listen", "0.0.0.0:0"]).await;
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.err.contains("--listen") && said.err.contains("there are no `keys`"), "{said:?}");
+}

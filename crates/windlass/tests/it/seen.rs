@@ -77,6 +77,36 @@ telemetry: {{ otlp: '{}', sample: 0, log_level: trace }}
     gateway.stop().await;
 }
 
+#[tokio::test]
+async fn vendors_data_about_the_trace_goes_on_and_the_applications_where_that_is_wanted() {
+    for (setting, passed) in [("", None), ("telemetry: { pass_baggage: true }\n", Some("user=ann,cart=7"))] {
+        let vendor = Vendor::start(Answer::json(200, openai::chat("x", 5, 2))).await.unwrap();
+        let house = House::new(&format!(
+            "version: 1\nproviders: {{ vendor: {{ kind: openai, base_url: '{}' }} }}\n{setting}",
+            vendor.url("/v1")
+        ));
+        let gateway = house.serve().await;
+        let body = json!({ "model": "vendor/m", "messages": [{ "role": "user", "content": "x" }] });
+        for path in ["/v1/chat/completions", "/v1/messages"] {
+            let mut body = body.clone();
+            body["max_tokens"] = json!(5);
+            let ask = Ask::post(path, &body)
+                .header("tracestate", "one=1")
+                .header("tracestate", "two=2")
+                .header("baggage", "user=ann,cart=7");
+            gateway.ask(ask.clone().header("traceparent", format!("00-{TRACE}-{SPAN}-01"))).await;
+            let sent = soon("the provider's request", vendor.request()).await;
+            assert_eq!(sent.header("tracestate"), Some("one=1,two=2"), "{path}");
+            assert_eq!(sent.header("baggage"), passed, "{path}");
+            // Without a trace that is valid it says nothing.
+            gateway.ask(ask.header("traceparent", "00-nonsense")).await;
+            let sent = soon("the provider's request", vendor.request()).await;
+            assert_eq!(sent.header("tracestate"), None, "{path}");
+        }
+        gateway.stop().await;
+    }
+}
+
 /// TLS in front of what listens at `to`, with a certificate for `localhost`; its port, and the certificate in PEM.
 async fn tls(to: SocketAddr) -> (u16, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -186,17 +186,63 @@ async fn told_to_stop_it_lets_a_stream_finish_and_takes_no_new_call() {
 }
 
 #[tokio::test]
-async fn a_stream_that_does_not_finish_in_time_is_cut_off_and_has_its_row() {
-    let vendor = Vendor::start(Answer::events(Dialect::Openai.beginning()).stalls()).await.unwrap();
-    let house = Dialect::Openai.house(&vendor, "server: { drain: 200ms }\n");
-    let gateway = house.serve().await;
-    let mut stream = gateway.open(Dialect::Openai.ask(true)).await;
-    stream.until("w0").await;
+async fn what_does_not_finish_in_time_is_told_so_and_has_its_row() {
+    for (caller, provider) in pairs() {
+        let vendor = Vendor::start(testkit::Script::by(move |request| match request.json()["stream"] {
+            Value::Bool(true) => Answer::events(provider.beginning()).stalls(),
+            _ => Answer::silent(),
+        }));
+        let vendor = vendor.await.unwrap();
+        let house = provider.house(&vendor, "server: { drain: 200ms }\n");
+        let gateway = house.serve().await;
+        let mut stream = gateway.open(caller.ask(true)).await;
+        stream.until("w0").await;
+        let ask = caller.ask(false);
+        let mut plain = Box::pin(ask.send(gateway.address));
+        tokio::select! {
+            _ = &mut plain => panic!("there is nothing to answer with"),
+            () = async { for _ in 0..2 { soon("a request", vendor.request()).await; } } => {}
+        }
+        gateway.tell_to_stop().await;
+        let reply = soon("the plain call's answer", plain).await.unwrap();
+        let status = if caller == Dialect::Anthropic { 529 } else { 503 };
+        assert_eq!((reply.status, reply.code().as_str()), (status, "WL3004"), "{}", reply.text());
+        let call = stream.header("x-windlass-call").unwrap().to_owned();
+        let text = soon("the stream's end", stream.whole()).await.unwrap().text();
+        assert!(
+            !text.contains(caller.end_mark()),
+            "what was cut off must not end as if it were whole: {text}"
+        );
+        let error = caller.error(&text);
+        assert_eq!((&error["code"], &error["call"]), (&json!("WL3004"), &json!(call)), "{text}");
+        assert!(gateway.ended().await.success());
+        let rows = house.ledger().await;
+        let outcomes: Vec<_> = rows.iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+        assert_eq!(outcomes, ["stopped", "stopped"], "{rows:#?}");
+    }
+}
+
+#[tokio::test]
+async fn balancers_are_told_before_it_listens_no_more() {
+    let vendor = Vendor::start(Answer::json(200, openai::chat("here", 3, 1))).await.unwrap();
+    let house = Dialect::Openai.house(&vendor, "server: { drain: 10m }\n");
+    let mut command = house.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let gateway = Gateway::start({
+        command.env("WINDLASS__SERVER__DRAIN_NOTICE", "10m");
+        command
+    })
+    .await;
+    assert_eq!(gateway.ask(Ask::get("/readyz")).await.status, 200);
     gateway.tell_to_stop().await;
-    assert!(gateway.ended().await.success());
-    assert!(stream.whole().await.is_err(), "a stream that was cut off must not end as if it were whole");
-    let rows = house.ledger().await;
-    assert_eq!((rows.len(), &rows[0]["outcome"]), (1, &json!("stopped")), "{rows:#?}");
+    gateway.logged("leaving", 0).await;
+    let ready = gateway.ask(Ask::get("/readyz")).await;
+    assert_eq!((ready.status, &ready.json()["code"]), (503, &json!("WL3004")), "{}", ready.text());
+    assert!(ready.json()["reason"].as_str().unwrap().contains("stopping"), "{}", ready.text());
+    assert_eq!(gateway.ask(Ask::get("/livez")).await.status, 200);
+    let refused = gateway.ask(Dialect::Openai.ask(false)).await;
+    assert_eq!((refused.status, refused.code().as_str()), (503, "WL3004"), "{}", refused.text());
+    // Told again, it does not wait.
+    gateway.stop().await;
 }
 
 /// Two providers behind one route: what the first does wrong, the second makes good.

@@ -51,6 +51,13 @@ impl Relay {
         }
     }
 
+    /// This process stops and waits no longer: the caller is told so.
+    pub(super) fn cut_off(&mut self, fault: &Fault) {
+        (self.body, self.rest, self.continuation) = (None, None, None);
+        let fault = fault.clone().with_progress(Progress::Streaming);
+        self.fail((Outcome::Stopped, &fault), (Outcome::Stopped, &fault));
+    }
+
     /// The attempt ends with `fault`, and the call with what the caller is told.
     fn fail(&mut self, attempt: (Outcome, &Fault), call: (Outcome, &Fault)) {
         self.close(attempt.0, Some(attempt.1));
@@ -79,6 +86,11 @@ impl Relay {
                 Poll::Ready(true)
             }
             Poll::Pending => {
+                if let Some(fault) = self.engine.cut_off() {
+                    drop(asked);
+                    self.cut_off(&fault);
+                    return Poll::Ready(true);
+                }
                 self.rest = Some(Rest::Asked(asked));
                 Poll::Pending
             }
