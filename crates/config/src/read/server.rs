@@ -24,7 +24,12 @@ pub(crate) static SERVER: Section = Section {
         ),
         field("max_header", Is::Size, "64KB", "The largest request head."),
         field("header_timeout", Is::Duration, "10s", "Time for the whole request head to arrive."),
-        field("body_timeout", Is::Duration, "30s", "Longest silence inside a request body, and longest time that an answer waits for its caller to read."),
+        field(
+            "body_timeout",
+            Is::Duration,
+            "30s",
+            "Longest silence inside a request body, and longest time that an answer waits for its caller to read.",
+        ),
         field(
             "drain",
             Is::Wait,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use policy::attempt::{Allowances, Cause, Refused};
 use policy::breaker::Permit;
 use policy::bulkhead::{Kind as Bulkhead, Pass};
-use policy::health::{Guards, Health, Hedging};
+use policy::health::{Guards, Hedging, Known};
 use policy::latency::Adaptive;
 use policy::retry::{Budgets, Pressure};
 use telemetry::Metrics;
@@ -88,7 +88,7 @@ pub(super) fn permissions<'a>(
     planned: &'a Planned<'_>,
     metrics: &'a Metrics,
     now: Moment,
-) -> Permissions<'a, impl Fn(usize) -> Option<&'a Health> + use<'a>> {
+) -> Permissions<'a, impl Fn(usize) -> Option<Known<'a>> + use<'a>> {
     let mut permissions = later_permissions(planned, metrics);
     let Permissions { guards, plan, .. } = &mut permissions;
     Budgets { route: &plan.budget, overall: &plan.overall }.call(now);
@@ -109,10 +109,13 @@ pub(super) fn permissions<'a>(
 pub(super) fn later_permissions<'a>(
     planned: &'a Planned<'_>,
     metrics: &'a Metrics,
-) -> Permissions<'a, impl Fn(usize) -> Option<&'a Health> + use<'a>> {
+) -> Permissions<'a, impl Fn(usize) -> Option<Known<'a>> + use<'a>> {
     let plan = &*planned.plan;
-    let health = |target: usize| plan.targets.get(target).map(|target| &target.deployment.health);
-    let mut guards = Guards::new(plan.targets.len(), health);
+    let known = |target: usize| {
+        let target = plan.targets.get(target)?;
+        Some(Known { health: &target.deployment.health, breaker: &target.switch.breaker })
+    };
+    let mut guards = Guards::new(plan.targets.len(), known);
     guards.budgets = Some(Budgets { route: &plan.budget, overall: &plan.overall });
     guards.adaptive = plan.adaptive.then(|| Adaptive::upto(plan.timeouts.first_token));
     Permissions {
@@ -137,7 +140,7 @@ fn expected_cost(planned: &Planned<'_>) -> Money {
     planned.first().and_then(|target| target.cost(&usage)).unwrap_or(Money::ZERO)
 }
 
-impl<'a, F: Fn(usize) -> Option<&'a Health>> Permissions<'a, F> {
+impl<'a, F: Fn(usize) -> Option<Known<'a>>> Permissions<'a, F> {
     /// What the attempt holds that the machine has just asked for.
     pub(super) fn granted(&mut self) -> Granted {
         std::mem::take(&mut self.granted)
@@ -191,12 +194,12 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Permissions<'a, F> {
         self.granted.permit = self.guards.permit();
         let change = self.granted.permit.as_ref().and_then(Permit::change);
         if let Some(target) = self.plan.targets.get(target) {
-            target.deployment.changed(change, now);
+            target.deployment.changed(&target.switch, change, now);
         }
     }
 }
 
-impl<'a, F: Fn(usize) -> Option<&'a Health>> Allowances for Permissions<'a, F> {
+impl<'a, F: Fn(usize) -> Option<Known<'a>>> Allowances for Permissions<'a, F> {
     fn retry(&mut self, now: Moment) -> bool {
         let allowed = self.guards.retry(now);
         if !allowed {

@@ -54,7 +54,7 @@ impl Trial {
             caller_by: planned.deadline,
             streamed: planned.admitted.parsed.peek.stream,
         };
-        let watch = Watch::begin(&target.deployment, start);
+        let watch = Watch::begin(target, start);
         Self { target: Arc::clone(target), send, rest: None, state: State::Running(record, watch) }
     }
 

@@ -15,9 +15,9 @@ use policy::concurrency::{Report, Room};
 use types::{Blame, Fault, Kind, Moment, Retry};
 use upstream::clock;
 
+use crate::call::Target;
 use crate::call::permissions::Granted;
-use crate::health::{Deployment, Place};
-use crate::ids;
+use crate::health::{Deployment, Place, Switch};
 
 /// Tokens of an answer that are reckoned to take as long as its beginning.
 const TOKENS: f64 = 50.0;
@@ -29,6 +29,7 @@ const MOST_CLOSED: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(super) struct Watch {
     deployment: Arc<Deployment>,
+    switch: Arc<Switch>,
     permit: Option<Permit>,
     place: Option<Place>,
     _pass: Option<Pass>,
@@ -55,10 +56,11 @@ pub(super) struct Start {
 }
 
 impl Watch {
-    pub(super) fn begin(deployment: &Arc<Deployment>, start: Start) -> Self {
+    pub(super) fn begin(target: &Target, start: Start) -> Self {
         Self {
-            outstanding: deployment.endpoint.send(start.tokens),
-            deployment: Arc::clone(deployment),
+            outstanding: target.deployment.endpoint.send(start.tokens),
+            deployment: Arc::clone(&target.deployment),
+            switch: Arc::clone(&target.switch),
             permit: start.granted.permit,
             place: start.granted.place,
             _pass: start.granted.pass,
@@ -100,8 +102,7 @@ impl Watch {
         if let Some(place) = &mut self.place {
             place.first_token(took);
         }
-        let slow = self.deployment.slow.is_some_and(|slow| took > slow);
-        self.settle(if slow { Sample::Slow } else { Sample::Good }, now);
+        self.settle(|switch| switch.judge(took), now);
     }
 
     /// A whole answer of `tokens` is there.
@@ -115,7 +116,7 @@ impl Watch {
         if let Some(place) = &mut self.place {
             place.first_token(took);
         }
-        self.settle(Sample::Good, now);
+        self.settle(|_| Sample::Good, now);
         self.completed(now);
     }
 
@@ -151,7 +152,7 @@ impl Watch {
         match Sample::of(fault).filter(|_| !impatient) {
             Some(sample) => {
                 self.outstanding.failed(took, now);
-                self.settle(sample, now);
+                self.settle(|_| sample, now);
             }
             None => self.permit = None,
         }
@@ -179,10 +180,8 @@ impl Watch {
         }
     }
 
-    fn settle(&mut self, sample: Sample, now: Moment) {
-        // Settled once already: what comes later is news of its own.
-        let permit = self.permit.take().unwrap_or_else(|| self.deployment.health.breaker.ignore());
-        self.deployment.changed(permit.settle(sample, now, ids::seed()), now);
+    fn settle(&mut self, sample: impl Fn(&Switch) -> Sample, now: Moment) {
+        self.deployment.settle(&self.switch, self.permit.take(), sample, now);
     }
 }
 

@@ -79,6 +79,50 @@ async fn a_dead_provider_is_skipped_until_it_is_back_and_a_reload_does_not_forge
     assert!(matches!(refusal.fault.retry, Retry::After(wait) if wait > Duration::from_secs(10)));
 }
 
+/// A route's own numbers decide for its own calls, and what they decide from is what all calls have met.
+#[tokio::test]
+async fn a_routes_own_breaker_learns_from_all_calls_and_decides_for_its_own() {
+    let (bad, good) = (Patient::start(true).await, Patient::start(false).await);
+    let providers = one("bad", &bad) + &one("good", &good);
+    let more = "
+defaults: { retry: { attempts: 1 }, breaker: { open: 1m } }
+routes:
+  r: { models: [bad/m, good/m] }
+  stubborn: { models: [bad/m, good/m], breaker: { enabled: false } }
+  brisk: { models: [bad/m, good/m], breaker: { open: 1ms } }
+";
+    let house = House::with(&providers, more).await;
+    let ask = async |route: &str| {
+        let answered = house.engine().call(chat(route, false)).await.unwrap();
+        assert_eq!(&*whole(answered).about.provider, "good");
+    };
+    // All three have been asked for, so that all have a breaker there.
+    ask("brisk").await;
+    for _ in 1..STREAK + 5 {
+        ask("stubborn").await;
+    }
+    assert_eq!(bad.asked(), STREAK + 5, "without a breaker it is asked each time");
+    ask("r").await;
+    assert_eq!(bad.asked(), STREAK + 5, "the defaults' has opened by the others' calls");
+    let metrics = house.engine().metrics().render();
+    let opened = r#"windlass_breaker_changes_total{provider="bad",model="m",state="open"} 2"#;
+    assert!(metrics.contains(opened), "{metrics}");
+    let until = Instant::now() + Duration::from_secs(20);
+    while bad.asked() == STREAK + 5 {
+        ask("brisk").await;
+        assert!(Instant::now() < until, "it was never tried again");
+    }
+    let mut same = (*house.engine().config()).clone();
+    house.engine().reload(same.clone()).unwrap();
+    let before = bad.asked();
+    ask("r").await;
+    assert_eq!(bad.asked(), before, "a reload does not forget");
+    same.routes.retain(|route| route.name != "stubborn");
+    house.engine().reload(same).unwrap();
+    ask("r").await;
+    assert_eq!(bad.asked(), before, "nor does one that takes a route away");
+}
+
 #[tokio::test]
 async fn what_is_mended_comes_back_by_probes() {
     let (bad, good) = (Patient::start(true).await, Patient::start(false).await);

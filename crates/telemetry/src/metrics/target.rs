@@ -49,7 +49,7 @@ pub(super) const TOKEN_TYPES: [&str; 4] = ["input", "output", "cached", "reasoni
 pub(super) const BREAKER_STATES: [&str; 4] = ["closed", "ramping", "half_open", "open"];
 
 /// What a model's breaker does, as metrics tell it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BreakerState {
     /// All calls go through.
     Closed,
