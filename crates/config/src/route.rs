@@ -28,7 +28,7 @@ pub struct Route {
     pub adaptive_timeouts: bool,
     /// When a failing model is left alone: the defaults, where the route says nothing.
     pub breaker: Breaker,
-    /// Backups for slow streams.
+    /// Backups for slow calls.
     pub hedge: hedge::Settings,
     /// What happens to a call that a provider refuses for its content.
     pub filtered: Filtered,

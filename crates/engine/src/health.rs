@@ -22,7 +22,7 @@ pub(crate) use deployment::Deployment;
 pub(crate) use room::{Full, Place, Room};
 pub(crate) use switch::Switch;
 
-/// Deployments that are remembered. About 25 KiB each.
+/// Deployments that are remembered. About 45 KiB each.
 const MOST: usize = 512;
 /// More failures in a row, or calls, than a process will see: a breaker that is switched off.
 const NEVER: u32 = u32::MAX / 4;

@@ -10,16 +10,18 @@ use crate::analysis::Tally;
 use crate::attempt::{Allowances, Cause, Refused};
 use crate::breaker::{Breaker, Judge, Permit, State, panic_mode};
 use crate::hedge::Hedger;
-use crate::latency::{Adaptive, Window};
+use crate::latency::{Adaptive, Answers, Window};
 use crate::retry::{Budgets, Pressure};
 
-/// One deployment's health. Shared by all its calls; about 25 KiB.
+/// One deployment's health. Shared by all its calls; about 45 KiB.
 #[derive(Debug)]
 pub struct Health {
     /// Whether it is asked at all.
     pub breaker: Arc<Breaker>,
     /// Times to first token.
     pub first_token: Window,
+    /// Answers that came whole, by their length.
+    pub answers: Answers,
     /// Times of whole calls.
     pub total: Window,
     /// Outcomes by class.
@@ -32,6 +34,7 @@ impl Health {
         Self {
             breaker: Arc::new(Breaker::new(judge)),
             first_token: Window::new(),
+            answers: Answers::new(),
             total: Window::new(),
             tally: Tally::new(),
         }
@@ -70,6 +73,8 @@ pub struct Hedging<'a> {
     pub cost: Money,
     /// The used share of the concurrency limit, 0 to 1.
     pub load: f32,
+    /// The most tokens that its answer may have, where that comes whole; `None`: it streams.
+    pub whole: Option<u64>,
 }
 
 /// The allowances of one call.
@@ -148,7 +153,14 @@ impl<'a, F: Fn(usize) -> Option<Known<'a>>> Allowances for Guards<'a, F> {
 
     fn hedge_after(&self, target: usize, now: Moment) -> Option<Duration> {
         let hedging = self.hedging?;
-        hedging.hedger.after(self.of(target)?.health.first_token.quantiles(now))
+        let health = self.of(target)?.health;
+        match hedging.whole {
+            None => hedging.hedger.after(health.first_token.quantiles(now)),
+            Some(most) => {
+                let after = hedging.hedger.after(health.answers.beginnings(now))?;
+                Some(after.saturating_add(health.answers.writing(now, most)))
+            }
+        }
     }
 
     fn hedge(&mut self, _: usize, now: Moment) -> bool {

@@ -23,7 +23,8 @@ pub(crate) static BREAKER: Section = Section {
             "slow",
             Is::Duration,
             "no call is",
-            "A call is slow whose first content took longer than this.",
+            "A call is slow whose first content took longer than this; a whole answer, what is left of its time without \
+             what so many tokens usually take there.",
         ),
         field("slow_threshold", Is::Share, "50%", "The share of slow calls that is too much."),
         field("probes", Is::Integer(1, 100), "3", "Calls at a time that try whether it works again."),
@@ -44,8 +45,9 @@ pub(crate) static BREAKER: Section = Section {
 
 pub(crate) static HEDGE: Section = Section {
     name: "routes.NAME.hedge",
-    doc: "A backup to the route's next model for a stream that has brought nothing for longer than 95 of 100 do. The \
-          quicker of the two answers, both are paid. In a slowdown of everything none is sent.",
+    doc: "A backup to the route's next model for a stream that has brought nothing for longer than 95 of 100 do, or for a \
+          whole answer that takes longer than 95 of 100 do and the longest of them would. The quicker of the two answers, \
+          both are paid. In a slowdown of everything none is sent.",
     fields: &[
         field("enabled", Is::Bool, "false", "Whether backups are sent."),
         field("calls", Is::Share, "4%", "Backups, as a share of the route's calls."),
@@ -54,7 +56,7 @@ pub(crate) static HEDGE: Section = Section {
             "samples",
             Is::Integer(10, 100_000),
             "100",
-            "Streams of a model in the last minute below which it gets no backup.",
+            "Streams of a model in the last minute, or whole answers, below which it gets no backup for another one.",
         ),
     ],
 };

@@ -38,7 +38,7 @@ pub(crate) static ROUTE: Section = Section {
             "as `defaults.breaker`",
             "When a failing model is left alone by the calls of this route.",
         ),
-        option("hedge", Is::Section(&HEDGE), "off", "Backups for streams that are slow to begin."),
+        option("hedge", Is::Section(&HEDGE), "off", "Backups for calls that take unusually long."),
         field(
             "filtered",
             words(&["return", "route_around"]),

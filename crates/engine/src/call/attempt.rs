@@ -155,11 +155,10 @@ impl Engine {
     ) -> Result<Got, Fault> {
         let streamed = planned.admitted.parsed.peek.stream;
         let send = trial.send;
-        let by = if streamed { send.first_token_by } else { send.total_by };
         let result = match trial.make(planned, maker) {
             Ok((made, record)) => {
                 let work = self.exchange(planned, made, send, record);
-                match tokio::time::timeout_at(clock::instant(by), work).await {
+                match tokio::time::timeout_at(clock::instant(send.first_token_by), work).await {
                     Ok(result) => result,
                     Err(_) => Err(silent(&trial.target, streamed)),
                 }
@@ -244,6 +243,9 @@ fn machine(planned: &Planned<'_>) -> Machine {
     }
     if let Some(tries) = planned.ration.and_then(|ration| ration.attempts) {
         machine = machine.trying_at_most(tries);
+    }
+    if !parsed.peek.stream {
+        machine = machine.whole();
     }
     match planned.preferred {
         Some(target) => machine.preferring(target),

@@ -95,12 +95,10 @@ pub(super) fn permissions<'a>(
     if plan.hedges && planned.ration.is_none_or(|ration| ration.extras) {
         let cost = expected_cost(planned);
         plan.hedger.call(now, cost);
-        // Whole answers have no first token to wait for.
-        let streamed = planned.admitted.parsed.peek.stream;
         let load = planned.first().map_or(0.0, |target| target.deployment.room.limiter().utilisation());
         #[expect(clippy::cast_possible_truncation, reason = "a share of a limit")]
         let load = load as f32;
-        guards.hedging = streamed.then_some(Hedging { hedger: &plan.hedger, cost, load });
+        guards.hedging = Some(Hedging { hedger: &plan.hedger, cost, load, whole: longest(planned) });
     }
     permissions
 }
@@ -128,6 +126,12 @@ pub(super) fn later_permissions<'a>(
         reserved: None,
         crowded: None,
     }
+}
+
+/// The most tokens that an answer may have which comes whole.
+pub(super) fn longest(planned: &Planned<'_>) -> Option<u64> {
+    let peek = &planned.admitted.parsed.peek;
+    (!peek.stream).then(|| peek.max_tokens.unwrap_or(u64::MAX))
 }
 
 const fn full(until: Moment) -> Refused {

@@ -39,7 +39,8 @@ pub(super) struct Watch {
     began: Moment,
     /// The caller's own deadline.
     caller_by: Option<Moment>,
-    streamed: bool,
+    /// The most tokens of an answer that comes whole; `None`: it streams.
+    whole: Option<u64>,
     /// Whether its content has begun.
     begun: bool,
     over: bool,
@@ -52,7 +53,7 @@ pub(super) struct Start {
     /// Tokens that the call is expected to take.
     pub(super) tokens: u64,
     pub(super) caller_by: Option<Moment>,
-    pub(super) streamed: bool,
+    pub(super) whole: Option<u64>,
 }
 
 impl Watch {
@@ -67,7 +68,7 @@ impl Watch {
             _share: start.share,
             began: clock::now(),
             caller_by: start.caller_by,
-            streamed: start.streamed,
+            whole: start.whole,
             begun: false,
             over: false,
         }
@@ -111,12 +112,13 @@ impl Watch {
         let took = now.since(self.began);
         self.begun = true;
         // A long answer is not a slow model.
+        let begun = self.deployment.health.answers.record(now, took, tokens);
         let took = beginning(took, tokens);
         self.outstanding.first_token(took, now);
         if let Some(place) = &mut self.place {
             place.first_token(took);
         }
-        self.settle(|_| Sample::Good, now);
+        self.settle(|switch| switch.judge(begun), now);
         self.completed(now);
     }
 
@@ -142,8 +144,8 @@ impl Watch {
         }
         let now = clock::now();
         let took = now.since(self.began);
-        if self.streamed && !self.begun && fault.kind == Kind::NetworkTimeout {
-            self.deployment.health.first_token.record_at_least(now, took);
+        if fault.kind == Kind::NetworkTimeout {
+            self.cut_off(now);
         }
         let impatient = self.impatient(fault, now);
         self.leave(fault, impatient, now);
@@ -167,6 +169,16 @@ impl Watch {
         fault.kind == Kind::NetworkTimeout && self.caller_by.is_some_and(|by| now >= by)
     }
 
+    /// Nobody waits any longer for its content, if that has not begun.
+    fn cut_off(&self, now: Moment) {
+        let (health, waited) = (&self.deployment.health, now.since(self.began));
+        match self.whole {
+            _ if self.begun => {}
+            None => health.first_token.record_at_least(now, waited),
+            Some(most) => health.answers.record_at_least(now, waited, most),
+        }
+    }
+
     /// Gives its place back, and tells what the failure means for the others.
     fn leave(&mut self, fault: &Fault, impatient: bool, now: Moment) {
         let Some(place) = self.place.take() else { return };
@@ -187,9 +199,8 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if self.streamed && !self.begun && !self.over {
-            let now = clock::now();
-            self.deployment.health.first_token.record_at_least(now, now.since(self.began));
+        if !self.over {
+            self.cut_off(clock::now());
         }
     }
 }

@@ -405,6 +405,68 @@ routes:
 }
 
 #[tokio::test]
+async fn a_backup_answers_for_a_slow_whole_answer_and_the_loser_is_no_completion() {
+    let (gate, stuck) = (Gate::new(), Arc::new(AtomicBool::new(false)));
+    let (held, closed) = (Arc::clone(&stuck), gate.clone());
+    let script =
+        Script::by(move |_| if held.load(Ordering::SeqCst) { fine().behind(&closed) } else { fine() });
+    let (slow, quick) = (Vendor::start(script).await.unwrap(), Patient::start(false).await);
+    let more = "
+prices: { m: { input: 1, output: 2 } }
+routes:
+  r:
+    models: [slow/m, quick/m]
+    timeouts: { first_token: 1ms, total: 20s }
+    hedge: { enabled: true, samples: 10, calls: 100%, money: 100% }
+";
+    let house = House::with(&(openai("slow", &slow) + &one("quick", &quick)), more).await;
+    let until = Instant::now() + Duration::from_millis(1_200);
+    let mut calls = 0;
+    while Instant::now() < until || calls < 12 {
+        assert_eq!(answerer(&house).await, "slow");
+        calls += 1;
+    }
+    stuck.store(true, Ordering::SeqCst);
+    let answered = whole(house.engine().call(chat("r", false)).await.unwrap());
+    assert_eq!((&*answered.about.provider, answered.about.attempts), ("quick", 2));
+    let (call, cost) = (answered.about.call, answered.cost);
+    let rows: Vec<_> = house.rows().await.into_iter().filter(|row| row.key.call == call).collect();
+    let [beaten, winner] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((beaten.outcome, beaten.fault), (Outcome::HungUp, Some(Kind::Cancelled)));
+    assert_eq!((beaten.usage_source, beaten.usage.output), (UsageSource::Estimated, 0));
+    assert_eq!((winner.outcome, winner.usage_source), (Outcome::Complete, UsageSource::Reported));
+    assert_eq!(cost, Some(beaten.cost.unwrap() + winner.cost.unwrap()), "both are paid");
+}
+
+#[tokio::test]
+async fn whole_answers_that_take_too_long_for_their_length_open_the_breaker() {
+    let late = Arc::new(AtomicBool::new(false));
+    let (seen, count) = (Arc::clone(&late), AtomicUsize::new(0));
+    let script = Script::by(move |_| {
+        let wait = if seen.load(Ordering::SeqCst) { 60 } else { 1 };
+        // The longer ones take no longer here: length explains nothing.
+        let output = 2 + 40 * (count.fetch_add(1, Ordering::SeqCst) as u64 % 5);
+        Answer::json(200, gpt::chat("ok", 5, output)).after(Duration::from_millis(wait))
+    });
+    let slow = Vendor::start(script).await.unwrap();
+    let quick = Patient::start(false).await;
+    let more = "
+defaults: { breaker: { slow: 30ms, open: 1m, forecast: false } }
+routes: { r: { models: [slow/m, quick/m] } }
+";
+    let house = House::with(&(openai("slow", &slow) + &one("quick", &quick)), more).await;
+    for _ in 0..30 {
+        assert_eq!(answerer(&house).await, "slow");
+    }
+    late.store(true, Ordering::SeqCst);
+    let mut calls = 0;
+    while answerer(&house).await == "slow" {
+        calls += 1;
+        assert!(calls < 200, "a model that answers too late is still asked");
+    }
+}
+
+#[tokio::test]
 async fn streams_that_are_cut_open_the_breaker_and_an_impatient_caller_does_not() {
     let events: Vec<_> = gpt::chat_stream(3, 5).into_iter().take(3).collect();
     let cutting = Vendor::start(Answer::events(events).cut()).await.unwrap();

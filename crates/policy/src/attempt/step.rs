@@ -67,7 +67,7 @@ pub struct Send {
     pub role: Role,
     /// The connection must stand by then.
     pub connect_by: Moment,
-    /// A stream must have brought content by then.
+    /// A stream must have brought content by then, and an answer that comes whole all of it.
     pub first_token_by: Moment,
     /// If a stream has brought nothing by then: [`Machine::slow`](crate::attempt::Machine::slow). `None`: no backup.
     pub hedge_at: Option<Moment>,
