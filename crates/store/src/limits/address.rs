@@ -46,6 +46,10 @@ impl Place {
     /// `authority`: certificates in PEM that are trusted in place of the public ones.
     pub(super) fn of(address: &str, authority: Option<&[u8]>) -> Result<Self, NoAddress> {
         let (scheme, rest) = address.split_once("://").ok_or(NoAddress::Address)?;
+        // The library would take that for nobody to be trusted, and say nothing.
+        if authority.is_some_and(|pem| memchr::memmem::find(pem, b"-----BEGIN CERTIFICATE-----").is_none()) {
+            return Err(NoAddress::Authority);
+        }
         let certificates =
             authority.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem.to_vec()) });
         let single = match scheme {
