@@ -81,6 +81,7 @@ pub(crate) fn resolve<'a>(
             retry_budget: raw.retry.budget,
             timeouts: raw.timeouts,
             adaptive_timeouts: raw.adaptive_timeouts,
+            breaker: raw.breaker,
             hedge: raw.hedge,
             filtered: raw.filtered,
             stream_failure: raw.stream_failure,

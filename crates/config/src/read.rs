@@ -198,9 +198,16 @@ mod tests {
         assert_eq!(duration(&retry::RETRY, "base"), usual.base);
         assert_eq!(duration(&retry::RETRY, "max"), usual.max);
         assert_eq!(unset(&retry::RETRY, "backoff"), usual.backoff.as_str());
-        let breaker = breaker::breaker(Fields::open(&breaker::BREAKER, None));
-        let settings = policy::breaker::Settings::default();
-        assert_eq!(breaker, Breaker { enabled: true, settings, slow: None, forecast: true });
+        let (of, share) =
+            (&breaker::BREAKER, |key| unset(&breaker::BREAKER, key).trim_end_matches('%').to_owned());
+        let Breaker { enabled, settings, slow, forecast } = breaker::usual();
+        assert_eq!(settings, policy::breaker::Settings::default());
+        assert_eq!((unset(of, "enabled"), unset(of, "forecast")), ("true", "true"));
+        assert_eq!((enabled, forecast, slow), (true, true, None));
+        let percent = [settings.threshold, settings.slow_threshold].map(|part| (part * 100.0).to_string());
+        assert_eq!([share("threshold"), share("slow_threshold")], percent);
+        assert_eq!(unset(of, "probes"), settings.probes.to_string());
+        assert_eq!(duration(of, "open"), settings.base);
         let hedge = breaker::hedge(Fields::open(&breaker::HEDGE, None));
         assert_eq!(hedge, hedge::Settings::default());
         assert_eq!(policy::retry::Share::default().per_thousand, 100, "as the table of `retry` says");

@@ -26,7 +26,9 @@ pub struct Route {
     pub timeouts: Deadlines,
     /// Whether the deadline to first content follows the model's p99.
     pub adaptive_timeouts: bool,
-    /// Backups for slow streams.
+    /// When a failing model is left alone: the defaults, where the route says nothing.
+    pub breaker: Breaker,
+    /// Backups for slow calls.
     pub hedge: hedge::Settings,
     /// What happens to a call that a provider refuses for its content.
     pub filtered: Filtered,

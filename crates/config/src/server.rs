@@ -60,6 +60,8 @@ pub struct Storage {
     pub keep_responses: Duration,
     /// What replicas share. The address may hold a password.
     pub redis: Option<Secret>,
+    /// A file of certificates that it is trusted by, in place of the public authorities.
+    pub redis_ca: Option<PathBuf>,
     /// The longest that a call waits for it.
     pub redis_timeout: Duration,
 }

@@ -7,6 +7,7 @@
 mod deeds;
 mod deployment;
 mod room;
+mod switch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +21,9 @@ use types::Moment;
 
 pub(crate) use deployment::Deployment;
 pub(crate) use room::{Full, Place, Room};
+pub(crate) use switch::Switch;
 
-/// Deployments that are remembered beside the configured ones. About 25 KiB each.
+/// Deployments that are remembered beside the configured ones. About 45 KiB each.
 const MOST: usize = 512;
 /// More failures in a row, or calls, than a process will see: a breaker that is switched off.
 const NEVER: u32 = u32::MAX / 4;
@@ -40,6 +42,8 @@ pub(crate) struct Deployments {
     concurrency: Concurrency,
     shed: Option<shed::Settings>,
     judge: Arc<Judge>,
+    /// For the numbers that routes have in place of the defaults: tables that take a while to compute.
+    judges: Mutex<Vec<(Breaker, Arc<Judge>)>>,
     known: Mutex<Known>,
     /// Those that the configuration itself names: provider, and its name of the model. They always have a place.
     configured: Mutex<Configured>,
@@ -60,15 +64,38 @@ impl Deployments {
                 Arc::clone(before)
             }
             _ => {
-                let mut settings = breaker.settings;
-                if !breaker.enabled {
-                    settings.streak = (NEVER, NEVER);
-                    settings.least_calls = NEVER;
-                }
-                let judge = Arc::new(Judge::new(settings));
+                let (judge, judges) = (judge(&breaker), Mutex::default());
                 let (known, configured) = (Mutex::default(), Mutex::default());
-                Arc::new(Self { breaker, concurrency, shed, judge, known, configured })
+                Arc::new(Self { breaker, concurrency, shed, judge, judges, known, configured })
             }
+        }
+    }
+
+    /// Routes have these numbers for breakers, and no others any more.
+    pub(crate) fn prepare<'a>(&self, wanted: impl Iterator<Item = &'a Breaker>) {
+        let wanted: Vec<Breaker> = wanted.filter(|wanted| **wanted != self.breaker).copied().collect();
+        let mut judges = self.judges.lock().unwrap_or_else(PoisonError::into_inner);
+        judges.retain(|(settings, _)| wanted.contains(settings));
+        for settings in &wanted {
+            if !judges.iter().any(|(known, _)| known == settings) {
+                judges.push((*settings, judge(settings)));
+            }
+        }
+        drop(judges);
+        self.all().iter().for_each(|deployment| deployment.keep(&wanted));
+    }
+
+    /// The breaker of `deployment` by the numbers of `route`.
+    pub(crate) fn switch(&self, deployment: &Deployment, route: Option<(&str, &Breaker)>) -> Arc<Switch> {
+        match route.filter(|(_, settings)| **settings != self.breaker) {
+            Some((name, settings)) => {
+                let judges = self.judges.lock().unwrap_or_else(PoisonError::into_inner);
+                let known = judges.iter().find(|(known, _)| known == settings);
+                let known = known.map(|(_, judge)| Arc::clone(judge));
+                drop(judges);
+                deployment.switch(name, settings, &known.unwrap_or_else(|| judge(settings)))
+            }
+            None => Arc::clone(deployment.usual()),
         }
     }
 
@@ -149,6 +176,15 @@ impl Deployments {
         // Nothing under the lock can panic half-way.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn judge(breaker: &Breaker) -> Arc<Judge> {
+    let mut settings = breaker.settings;
+    if !breaker.enabled {
+        settings.streak = (NEVER, NEVER);
+        settings.least_calls = NEVER;
+    }
+    Arc::new(Judge::new(settings))
 }
 
 /// The retry budget of all routes together: the one before, if it allows the same.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use config::access::Digest;
-use config::{Allowed, Config};
+use config::{Allowed, Config, Route};
 use policy::retry;
 use tokio_util::task::TaskTracker;
 use types::Fault;
@@ -79,6 +79,7 @@ impl Snapshot {
         deployments.configure(configured());
         // Their figures come first: beyond so many the names of models are one.
         configured().for_each(|(provider, id)| drop(metrics.configured_target(&provider, &id)));
+        deployments.prepare(config.routes.iter().map(|route| &route.breaker));
         let overload = Overload::new(&config.overload, before.map(|before| &before.overload));
         if let Some(before) = before {
             // What is known of a provider is not true of another one that has taken its name.
@@ -150,16 +151,23 @@ impl Snapshot {
         self.providers.get(&*provider.name).is_some_and(|own| Arc::ptr_eq(own, provider))
     }
 
-    /// A configured target, ready to be asked.
-    pub(crate) fn target(&self, target: &config::Target) -> Result<Arc<Target>, Fault> {
+    /// A configured target, ready to be asked on `route`.
+    pub(crate) fn target(
+        &self,
+        target: &config::Target,
+        route: Option<&Route>,
+    ) -> Result<Arc<Target>, Fault> {
         let missing = || Fault::internal("a checked configuration names a model that is not there");
         let provider = self.providers.get(&target.provider).ok_or_else(missing)?;
         let known = self.config.known(target).ok_or_else(missing)?;
         let metrics = self.metrics.target(&target.provider, &known.id);
         let id = Arc::from(known.id);
+        let deployment = self.deployments.get(&provider.name, &id, &metrics, clock::now());
+        let numbers = route.map(|route| (route.name.as_str(), &route.breaker));
         Ok(Arc::new(Target {
             provider: Arc::clone(provider),
-            deployment: self.deployments.get(&provider.name, &id, &metrics, clock::now()),
+            switch: self.deployments.switch(&deployment, numbers),
+            deployment,
             metrics,
             name: Arc::from(target.to_string()),
             id,

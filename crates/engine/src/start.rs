@@ -221,7 +221,10 @@ impl Engine {
 fn limits(config: &Config) -> Result<Shared, StartError> {
     let redis = match &config.storage.redis {
         Some(address) => {
-            let settings = limits::Settings::new(address.expose(), config.storage.redis_timeout);
+            let read = |path| std::fs::read(path).map_err(|_| limits::NoAddress::Authority);
+            let authority = config.storage.redis_ca.as_ref().map(read).transpose()?;
+            let settings = limits::Settings::new(address.expose(), config.storage.redis_timeout)
+                .trusting(authority.as_deref());
             let (redis, tend) = RedisLimits::new(settings)?;
             // Not among the tasks that stopping waits for: it ends with the last of what it settles.
             tokio::spawn(tend);

@@ -79,6 +79,8 @@ pub struct Machine {
     preferred: Option<usize>,
     needed_tokens: Option<u64>,
     most_tries: u16,
+    /// Whether the answer comes whole: there is no first content to wait for.
+    whole: bool,
     phase: Phase,
     attempts: u16,
     hedged: bool,
@@ -132,6 +134,7 @@ impl Machine {
             preferred: None,
             needed_tokens: None,
             most_tries: u16::MAX,
+            whole: false,
             phase: Phase::Fresh,
             attempts: 0,
             hedged: false,
@@ -169,6 +172,13 @@ impl Machine {
     #[must_use]
     pub fn trying_at_most(mut self, tries: u16) -> Self {
         self.most_tries = tries;
+        self
+    }
+
+    /// With an answer that comes whole: only the call's end bounds it.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.whole = true;
         self
     }
 
@@ -440,7 +450,7 @@ impl Machine {
         let first_token = allow
             .first_token(target, now)
             .map_or(self.timeouts.first_token, |own| own.min(self.timeouts.first_token));
-        let first_token_by = (now + first_token).min(self.total_by);
+        let first_token_by = if self.whole { self.total_by } else { (now + first_token).min(self.total_by) };
         let hedge_at = if self.hedged { None } else { allow.hedge_after(target, now) };
         Send {
             target,

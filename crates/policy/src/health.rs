@@ -10,16 +10,18 @@ use crate::analysis::Tally;
 use crate::attempt::{Allowances, Cause, Refused};
 use crate::breaker::{Breaker, Judge, Permit, State, panic_mode};
 use crate::hedge::Hedger;
-use crate::latency::{Adaptive, Window};
+use crate::latency::{Adaptive, Answers, Window};
 use crate::retry::{Budgets, Pressure};
 
-/// One deployment's health. Shared by all its calls; about 25 KiB.
+/// One deployment's health. Shared by all its calls; about 45 KiB.
 #[derive(Debug)]
 pub struct Health {
     /// Whether it is asked at all.
     pub breaker: Arc<Breaker>,
     /// Times to first token.
     pub first_token: Window,
+    /// Answers that came whole, by their length.
+    pub answers: Answers,
     /// Times of whole calls.
     pub total: Window,
     /// Outcomes by class.
@@ -32,6 +34,7 @@ impl Health {
         Self {
             breaker: Arc::new(Breaker::new(judge)),
             first_token: Window::new(),
+            answers: Answers::new(),
             total: Window::new(),
             tally: Tally::new(),
         }
@@ -46,6 +49,21 @@ impl Health {
     }
 }
 
+/// What a call needs to know of one target.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Its health.
+    pub health: &'a Health,
+    /// The breaker that holds for the call: not the health's own where its route has other numbers.
+    pub breaker: &'a Arc<Breaker>,
+}
+
+impl<'a> From<&'a Health> for Known<'a> {
+    fn from(health: &'a Health) -> Self {
+        Self { health, breaker: &health.breaker }
+    }
+}
+
 /// Hedging, for one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Hedging<'a> {
@@ -55,6 +73,8 @@ pub struct Hedging<'a> {
     pub cost: Money,
     /// The used share of the concurrency limit, 0 to 1.
     pub load: f32,
+    /// The most tokens that its answer may have, where that comes whole; `None`: it streams.
+    pub whole: Option<u64>,
 }
 
 /// The allowances of one call.
@@ -65,8 +85,8 @@ pub struct Hedging<'a> {
 pub struct Guards<'a, F> {
     /// How many targets the route has.
     pub targets: usize,
-    /// The health of the nth target.
-    pub health: F,
+    /// What is known of the nth target.
+    pub known: F,
     /// Retry budgets; `None`: unlimited.
     pub budgets: Option<Budgets<'a>>,
     /// Deadlines to first content that follow the p99; `None`: as configured.
@@ -76,10 +96,10 @@ pub struct Guards<'a, F> {
     permit: Option<Permit>,
 }
 
-impl<'a, F: Fn(usize) -> Option<&'a Health>> Guards<'a, F> {
+impl<'a, F: Fn(usize) -> Option<Known<'a>>> Guards<'a, F> {
     /// Breakers only; set the other fields as wanted.
-    pub fn new(targets: usize, health: F) -> Self {
-        Self { targets, health, budgets: None, adaptive: None, hedging: None, permit: None }
+    pub fn new(targets: usize, known: F) -> Self {
+        Self { targets, known, budgets: None, adaptive: None, hedging: None, permit: None }
     }
 
     /// The permit of the attempt that the machine has just asked for.
@@ -87,20 +107,20 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Guards<'a, F> {
         self.permit.take()
     }
 
-    fn of(&self, target: usize) -> Option<&'a Health> {
-        (self.health)(target)
+    fn of(&self, target: usize) -> Option<Known<'a>> {
+        (self.known)(target)
     }
 }
 
-impl<'a, F: Fn(usize) -> Option<&'a Health>> Allowances for Guards<'a, F> {
+impl<'a, F: Fn(usize) -> Option<Known<'a>>> Allowances for Guards<'a, F> {
     fn retry(&mut self, now: Moment) -> bool {
         self.budgets.is_none_or(|budgets| budgets.take(now))
     }
 
     fn admit(&mut self, target: usize, now: Moment, random: u64) -> Result<(), Refused> {
         self.permit = match self.of(target) {
-            Some(health) => {
-                let asked = health.breaker.admit(now, random);
+            Some(known) => {
+                let asked = known.breaker.admit(now, random);
                 let refused = |refused: crate::breaker::Refused| Refused {
                     until: refused.until,
                     cause: Cause::BreakerOpen,
@@ -114,26 +134,33 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Allowances for Guards<'a, F> {
 
     fn panic(&mut self, target: usize, now: Moment) -> bool {
         let open =
-            |target: &usize| self.of(*target).is_some_and(|health| health.breaker.state(now) == State::Open);
+            |target: &usize| self.of(*target).is_some_and(|known| known.breaker.state(now) == State::Open);
         let panic = panic_mode((0..self.targets).filter(open).count(), self.targets);
         if panic {
-            self.permit = self.of(target).map(|health| health.breaker.ignore());
+            self.permit = self.of(target).map(|known| known.breaker.ignore());
         }
         panic
     }
 
     fn pressure(&self, target: usize, now: Moment) -> Pressure {
-        self.of(target).map(|health| health.pressure(now)).unwrap_or_default()
+        self.of(target).map(|known| known.health.pressure(now)).unwrap_or_default()
     }
 
     fn first_token(&self, target: usize, now: Moment) -> Option<Duration> {
-        let health = self.of(target)?;
+        let health = self.of(target)?.health;
         Some(self.adaptive?.deadline(health.first_token.quantiles(now)))
     }
 
     fn hedge_after(&self, target: usize, now: Moment) -> Option<Duration> {
         let hedging = self.hedging?;
-        hedging.hedger.after(self.of(target)?.first_token.quantiles(now))
+        let health = self.of(target)?.health;
+        match hedging.whole {
+            None => hedging.hedger.after(health.first_token.quantiles(now)),
+            Some(most) => {
+                let after = hedging.hedger.after(health.answers.beginnings(now))?;
+                Some(after.saturating_add(health.answers.writing(now, most)))
+            }
+        }
     }
 
     fn hedge(&mut self, _: usize, now: Moment) -> bool {

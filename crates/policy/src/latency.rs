@@ -6,10 +6,12 @@
 //! estimator of Kaplan and Meier (1958).
 
 mod adaptive;
+mod answers;
 mod histogram;
 mod quantiles;
 
 pub use adaptive::Adaptive;
+pub use answers::Answers;
 pub use histogram::Window;
 pub use quantiles::Quantiles;
 

@@ -3,6 +3,7 @@
 //!
 //! What limits mean is `policy::limit`'s; which hold for a call is the caller's.
 
+mod address;
 mod ask;
 mod link;
 mod redis;
@@ -15,7 +16,8 @@ use std::time::Instant;
 use policy::limit::{Claim, Denial, Limits, Reservation, Rules, Signal, Standing, TIERS, Take, Tier};
 use types::Moment;
 
-pub use link::{Away, NoAddress};
+pub use address::NoAddress;
+pub use link::Away;
 pub use redis::{RedisLimits, Settings};
 
 /// Shares of rules that are remembered; a reload may bring new rules.

@@ -4,8 +4,8 @@
 
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -99,34 +99,61 @@ fn socket(folder: &TempDir) -> PathBuf {
 }
 
 fn launch(folder: &TempDir) -> io::Result<Child> {
+    let socket = socket(folder).display().to_string();
+    server(folder.path(), &["--port", "0", "--unixsocket", &socket]).map(|(server, lines)| {
+        lines.ignored();
+        server
+    })
+}
+
+/// What a server says.
+pub(crate) struct Lines(std::io::Lines<BufReader<ChildStdout>>);
+
+impl Lines {
+    /// Waits until it says this.
+    pub(crate) fn until(&mut self, said: &str) -> io::Result<()> {
+        let mut last = String::new();
+        loop {
+            match self.0.next() {
+                Some(Ok(line)) if line.contains(said) => return Ok(()),
+                Some(Ok(line)) => last = line,
+                Some(Err(error)) => return Err(error),
+                None => return Err(io::Error::other(format!("redis-server ended: {last}"))),
+            }
+        }
+    }
+
+    /// Whoever closes the log makes the server end at its next line.
+    pub(crate) fn ignored(self) {
+        std::thread::spawn(move || self.0.for_each(drop));
+    }
+}
+
+/// Starts a server in `folder` that keeps nothing on disk, and waits until it answers.
+pub(crate) fn server(folder: &Path, arguments: &[&str]) -> io::Result<(Child, Lines)> {
     let missing = |error: io::Error| {
         let hint = "scripts/setup services installs it";
         io::Error::new(error.kind(), format!("redis-server cannot be started ({error}): {hint}"))
     };
     let mut server = Command::new("redis-server")
-        .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
-        .arg(socket(folder))
-        .arg("--dir")
-        .arg(folder.path())
+        .args(["--save", "", "--appendonly", "no", "--dir"])
+        .arg(folder)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .map_err(missing)?;
     let log = server.stdout.take().ok_or_else(|| io::Error::other("no log"))?;
-    let mut lines = BufReader::new(log).lines();
-    let mut last = String::new();
-    loop {
-        match lines.next() {
-            Some(Ok(line)) if line.contains("ready to accept connections") => break,
-            Some(Ok(line)) => last = line,
-            Some(Err(error)) => return Err(error),
-            None => return Err(io::Error::other(format!("redis-server ended: {last}"))),
-        }
-    }
-    // Whoever closes the log makes the server end at its next line.
-    std::thread::spawn(move || lines.for_each(drop));
-    Ok(server)
+    let mut lines = Lines(BufReader::new(log).lines());
+    // On a socket "The server is now ready …", on a port "Ready …".
+    lines.until("eady to accept connections")?;
+    Ok((server, lines))
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> io::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// A TCP address that leads to a socket, until it is cut: connections stay open then, new ones are accepted, and

@@ -1,4 +1,4 @@
-//! `defaults.breaker` and `routes.NAME.hedge`: when a failing model is left alone, and when a slow one gets a
+//! `breaker` of `defaults` and of routes, and `routes.NAME.hedge`: when a failing model is left alone, and when a slow one gets a
 //! backup.
 
 use std::time::Duration;
@@ -6,15 +6,16 @@ use std::time::Duration;
 use policy::{breaker, hedge};
 
 use crate::fields::Fields;
-use crate::read::retry::per_thousand;
+use crate::read::retry::{per_thousand, pick};
 use crate::route::Breaker;
 use crate::table::{Is, Section, field, option};
 
 pub(crate) static BREAKER: Section = Section {
-    name: "defaults.breaker",
+    name: "breaker",
     doc: "The circuit breaker that each model of each provider has: while it fails, calls go elsewhere at once. A long \
           row of failures opens it, failures that gather, or a share of failures that is proven too high. Rate limits and \
-          a caller's own mistakes never do; an overload counts half.",
+          a caller's own mistakes never do; an overload counts half. A route with numbers of its own has breakers of its \
+          own, which learn from all calls; what it leaves out holds as in `defaults`.",
     fields: &[
         field("enabled", Is::Bool, "true", "Whether there are breakers at all."),
         field("threshold", Is::Share, "10%", "The share of failing calls that is too much."),
@@ -22,7 +23,8 @@ pub(crate) static BREAKER: Section = Section {
             "slow",
             Is::Duration,
             "no call is",
-            "A call is slow whose first content took longer than this.",
+            "A call is slow whose first content took longer than this; a whole answer, what is left of its time without \
+             what so many tokens usually take there.",
         ),
         field("slow_threshold", Is::Share, "50%", "The share of slow calls that is too much."),
         field("probes", Is::Integer(1, 100), "3", "Calls at a time that try whether it works again."),
@@ -43,8 +45,9 @@ pub(crate) static BREAKER: Section = Section {
 
 pub(crate) static HEDGE: Section = Section {
     name: "routes.NAME.hedge",
-    doc: "A backup to the route's next model for a stream that has brought nothing for longer than 95 of 100 do. The \
-          quicker of the two answers, both are paid. In a slowdown of everything none is sent.",
+    doc: "A backup to the route's next model for a stream that has brought nothing for longer than 95 of 100 do, or for a \
+          whole answer that takes longer than 95 of 100 do and the longest of them would. The quicker of the two answers, \
+          both are paid. In a slowdown of everything none is sent.",
     fields: &[
         field("enabled", Is::Bool, "false", "Whether backups are sent."),
         field("calls", Is::Share, "4%", "Backups, as a share of the route's calls."),
@@ -53,24 +56,30 @@ pub(crate) static HEDGE: Section = Section {
             "samples",
             Is::Integer(10, 100_000),
             "100",
-            "Streams of a model in the last minute below which it gets no backup.",
+            "Streams of a model in the last minute, or whole answers, below which it gets no backup for another one.",
         ),
     ],
 };
 
-pub(crate) fn breaker(mut fields: Fields<'_>) -> Breaker {
-    let base = breaker::Settings::default();
+/// What stands in `defaults` where nothing is said.
+pub(crate) fn usual() -> Breaker {
+    Breaker { enabled: true, settings: breaker::Settings::default(), slow: None, forecast: true }
+}
+
+/// What is not set here holds as in `base`.
+pub(crate) fn breaker(mut fields: Fields<'_>, base: &Breaker) -> Breaker {
+    let own = base.settings;
     let breaker = Breaker {
-        enabled: fields.bool("enabled"),
+        enabled: pick(&mut fields, "enabled", base.enabled, Fields::bool),
         settings: breaker::Settings {
-            threshold: fields.share("threshold"),
-            slow_threshold: fields.share("slow_threshold"),
-            probes: fields.integer("probes"),
-            base: fields.duration("open"),
-            ..base
+            threshold: pick(&mut fields, "threshold", own.threshold, Fields::share),
+            slow_threshold: pick(&mut fields, "slow_threshold", own.slow_threshold, Fields::share),
+            probes: pick(&mut fields, "probes", own.probes, Fields::integer),
+            base: pick(&mut fields, "open", own.base, Fields::duration),
+            ..own
         },
-        slow: fields.duration_if_set("slow"),
-        forecast: fields.bool("forecast"),
+        slow: fields.duration_if_set("slow").or(base.slow),
+        forecast: pick(&mut fields, "forecast", base.forecast, Fields::bool),
     };
     let Breaker { settings, .. } = &breaker;
     if settings.threshold < 0.001 || settings.slow_threshold < 0.001 {

@@ -129,7 +129,7 @@ pub(crate) fn per_thousand(share: f64) -> u16 {
 }
 
 /// The key's value where it is set, else `base`.
-fn pick<'a, T>(
+pub(crate) fn pick<'a, T>(
     fields: &mut Fields<'a>,
     key: &'static str,
     base: T,

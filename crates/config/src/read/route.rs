@@ -9,7 +9,7 @@ use crate::fields::Fields;
 use crate::read::breaker::{self, BREAKER, HEDGE};
 use crate::read::profile;
 use crate::read::retry::{RETRY, Retry, retry};
-use crate::route::{Deadlines, Defaults, Strategy, StreamFailure, Terms, Unsupported};
+use crate::route::{Breaker, Deadlines, Defaults, Strategy, StreamFailure, Terms, Unsupported};
 use crate::table::{Is, Section, Words, field, later, option, required, words};
 
 pub(crate) static ROUTE: Section = Section {
@@ -32,7 +32,13 @@ pub(crate) static ROUTE: Section = Section {
         option("retry", Is::Section(&RETRY), "as `defaults.retry`", "How often each model is asked."),
         option("timeouts", Is::Section(&TIMEOUTS), "as the provider's", "Deadlines."),
         option("adaptive_timeouts", Is::Bool, "as `defaults.adaptive_timeouts`", ADAPTIVE),
-        option("hedge", Is::Section(&HEDGE), "off", "Backups for streams that are slow to begin."),
+        option(
+            "breaker",
+            Is::Section(&BREAKER),
+            "as `defaults.breaker`",
+            "When a failing model is left alone by the calls of this route.",
+        ),
+        option("hedge", Is::Section(&HEDGE), "off", "Backups for calls that take unusually long."),
         field(
             "filtered",
             words(&["return", "route_around"]),
@@ -163,6 +169,7 @@ pub(crate) struct RawRoute<'a> {
     pub(crate) retry: Retry,
     pub(crate) timeouts: Deadlines,
     pub(crate) adaptive_timeouts: bool,
+    pub(crate) breaker: Breaker,
     pub(crate) hedge: hedge::Settings,
     pub(crate) filtered: Filtered,
     pub(crate) stream_failure: StreamFailure,
@@ -197,7 +204,7 @@ pub(crate) fn defaults(mut fields: Fields<'_>) -> (Defaults, Timeouts) {
         retry: rules,
         retry_budget: budget,
         adaptive_timeouts: fields.bool("adaptive_timeouts"),
-        breaker: breaker::breaker(fields.section("breaker")),
+        breaker: breaker::breaker(fields.section("breaker"), &breaker::usual()),
     };
     fields.finish();
     (defaults, timeouts)
@@ -227,6 +234,7 @@ pub(crate) fn route<'a>(name: String, at: Reader<'a>, base: &Defaults, profiles:
             let own = fields.bool("adaptive_timeouts");
             if adaptive { own } else { base.adaptive_timeouts }
         },
+        breaker: breaker::breaker(fields.section("breaker"), &base.breaker),
         hedge: breaker::hedge(fields.section("hedge")),
         filtered: fields
             .word("filtered", &[("return", Filtered::Return), ("route_around", Filtered::RouteAround)])

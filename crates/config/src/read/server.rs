@@ -103,8 +103,15 @@ pub(crate) static STORAGE: Section = Section {
             "redis",
             Is::Secret,
             "each process counts for itself",
-            "What replicas share: `redis://[user:password@]host:port[/number]`, or `unix:///path` for a socket. While it is \
-             away, no call fails.",
+            "What replicas share: `redis://[user:password@]host:port[/number]`, `rediss://…` with TLS, `unix:///path` for a \
+             socket, or `redis+cluster://[user:password@]host:port,host:port…` for a cluster (`rediss+cluster://…` with \
+             TLS). While it is away, no call fails.",
+        ),
+        option(
+            "redis_ca",
+            Is::Path,
+            "the public authorities",
+            "A file of certificates in PEM: with TLS, Redis must show one that they have signed.",
         ),
         field(
             "redis_timeout",
@@ -202,6 +209,7 @@ pub(crate) fn storage(mut fields: Fields<'_>) -> Storage {
         spool_max: fields.size("spool_max"),
         count_tokens: fields.bool("count_tokens"),
         keep_responses: fields.duration("keep_responses"),
+        redis_ca: fields.path("redis_ca"),
         redis,
         redis_timeout: fields.duration("redis_timeout"),
     };
@@ -215,13 +223,13 @@ fn redis(fields: &mut Fields<'_>) -> Option<Secret> {
     let secret = fields.secret("redis")?;
     let scheme = secret.expose().split_once("://").map(|(scheme, rest)| (scheme, !rest.is_empty()));
     match scheme {
-        Some(("redis" | "unix", true)) => {}
-        Some(("rediss" | "valkeys" | "redis+cluster", _)) => {
+        Some(("redis" | "rediss" | "redis+cluster" | "rediss+cluster" | "unix", true)) => {}
+        Some(("redis+sentinel" | "rediss+sentinel", _)) => {
             at.error("this way to reach Redis comes in a later version of Windlass");
         }
         _ => at.error_with_help(
             "not the address of a Redis",
-            "write redis://host:6379 or unix:///run/redis.sock",
+            "write redis://host:6379, rediss://host:6380, redis+cluster://host:7000 or unix:///run/redis.sock",
         ),
     }
     Some(secret)

@@ -208,6 +208,9 @@ fn redis_has_an_address_and_a_patience() {
     assert_eq!(storage.redis.unwrap().expose(), "redis://u:hidden@127.0.0.1:6379/1");
     assert_eq!(storage.redis_timeout, Duration::from_millis(20));
     assert!(load("storage: { redis: unix:///run/redis.sock }").is_ok());
+    assert!(load("storage: { redis: 'redis+cluster://:hidden@a:7000,b:7001' }").is_ok());
+    let storage = load("storage: { redis: 'rediss://h', redis_ca: ca.pem }").unwrap().storage;
+    assert_eq!(storage.redis_ca, Some("ca.pem".into()));
     for wrong in ["localhost:6379", "redis://", "http://x", "''"] {
         assert!(load(&format!("storage: {{ redis: {wrong} }}")).is_err(), "{wrong}");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use config::route::Strategy;
+use config::route::{Breaker, Strategy};
 use policy::attempt::{Cause, Causes, Filtered};
 use policy::retry::{Backoff, Share};
 use types::Kind;
@@ -77,6 +77,24 @@ routes:
     assert_eq!((breaker.settings.probes, breaker.settings.base), (1, Duration::from_secs(2)));
     assert_eq!((breaker.slow, breaker.forecast), (Some(Duration::from_secs(20)), false));
     assert!((breaker.settings.threshold - 0.25).abs() < 1e-9);
+    assert_eq!(route.breaker, breaker, "a route that says nothing has the defaults");
+}
+
+#[test]
+fn a_routes_breaker_replaces_the_defaults_field_by_field() {
+    let config = loaded(
+        "
+defaults: { breaker: { threshold: 25%, open: 2s, slow: 20s, forecast: false } }
+routes:
+  own: { models: [a/x], breaker: { threshold: 5%, slow: 1s, enabled: true } }
+  off: { models: [a/x], breaker: { enabled: false, forecast: true } }
+",
+    );
+    let base = config.defaults.breaker;
+    let own = config.route("own").unwrap().breaker;
+    let settings = policy::breaker::Settings { threshold: 0.05, ..base.settings };
+    assert_eq!(own, Breaker { settings, slow: Some(Duration::from_secs(1)), ..base });
+    assert_eq!(config.route("off").unwrap().breaker, Breaker { enabled: false, forecast: true, ..base });
 }
 
 #[test]

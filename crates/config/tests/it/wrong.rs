@@ -61,7 +61,8 @@ fn an_open_door_is_told() {
 
 #[test]
 fn what_comes_later_is_called_so() {
-    for text in ["cache: {}", "decision_engine: { x: 1 }", "analyzer: {}", "storage: { redis: 'rediss://h' }"]
+    for text in
+        ["cache: {}", "decision_engine: { x: 1 }", "analyzer: {}", "storage: { redis: 'redis+sentinel://h' }"]
     {
         let report = refused(text);
         assert!(report.contains("comes in a later version of Windlass"), "{report}");

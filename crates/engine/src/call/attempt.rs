@@ -1,6 +1,7 @@
 //! The driver of the attempt machine: sends, waits and reports; decides nothing.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -161,7 +162,8 @@ impl Engine {
         let began = clock::now();
         let result = match trial.make(planned, maker) {
             Ok((made, record)) => {
-                let work = self.exchange(planned, made, send, record);
+                // Pinned where it is made: the deadline would otherwise move all of it.
+                let work = pin!(self.exchange(planned, made, send, record));
                 match tokio::time::timeout_at(clock::instant(by), work).await {
                     Ok(result) => result,
                     Err(_) => Err(silent(planned, &trial.target, send, began)),
@@ -248,6 +250,9 @@ fn machine(planned: &Planned<'_>) -> Machine {
     }
     if let Some(tries) = planned.ration.and_then(|ration| ration.attempts) {
         machine = machine.trying_at_most(tries);
+    }
+    if !parsed.peek.stream {
+        machine = machine.whole();
     }
     match planned.preferred {
         Some(target) => machine.preferring(target),

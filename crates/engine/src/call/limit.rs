@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::attempt::{Cause, Causes};
-use policy::breaker::State;
 use policy::degrade::Level;
 use policy::limit::{Action, Claim, Denial, Place, Rank, Rules, Take, Tier, Unit};
 use types::{Blame, Code, Dialect, Fault, Kind, Retry};
@@ -222,11 +221,10 @@ fn granted(
 fn others(plan: &Plan, first: usize) -> impl Iterator<Item = (usize, &Arc<Target>)> {
     let now = clock::now();
     let targets = plan.targets.iter().zip(&plan.route.targets).enumerate();
-    let open = move |target: &Target| target.deployment.health.breaker.state(now) == State::Open;
     targets
         .filter(move |(index, (target, terms))| {
-            let now = terms.when.is_empty() || terms.when.meets(LIMITED);
-            *index != first && now && !open(target)
+            let meant = terms.when.is_empty() || terms.when.meets(LIMITED);
+            *index != first && meant && !target.switch.is_open(now)
         })
         .map(|(index, (target, _))| (index, target))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use policy::attempt::{Allowances, Cause, Refused};
 use policy::breaker::Permit;
 use policy::bulkhead::{Kind as Bulkhead, Pass};
-use policy::health::{Guards, Health, Hedging};
+use policy::health::{Guards, Hedging, Known};
 use policy::latency::Adaptive;
 use policy::retry::{Budgets, Pressure};
 use telemetry::Metrics;
@@ -88,19 +88,17 @@ pub(super) fn permissions<'a>(
     planned: &'a Planned<'_>,
     metrics: &'a Metrics,
     now: Moment,
-) -> Permissions<'a, impl Fn(usize) -> Option<&'a Health> + use<'a>> {
+) -> Permissions<'a, impl Fn(usize) -> Option<Known<'a>> + use<'a>> {
     let mut permissions = later_permissions(planned, metrics);
     let Permissions { guards, plan, .. } = &mut permissions;
     Budgets { route: &plan.budget, overall: &plan.overall }.call(now);
     if plan.hedges && planned.ration.is_none_or(|ration| ration.extras) {
         let cost = expected_cost(planned);
         plan.hedger.call(now, cost);
-        // Whole answers have no first token to wait for.
-        let streamed = planned.admitted.parsed.peek.stream;
         let load = planned.first().map_or(0.0, |target| target.deployment.room.limiter().utilisation());
         #[expect(clippy::cast_possible_truncation, reason = "a share of a limit")]
         let load = load as f32;
-        guards.hedging = streamed.then_some(Hedging { hedger: &plan.hedger, cost, load });
+        guards.hedging = Some(Hedging { hedger: &plan.hedger, cost, load, whole: longest(planned) });
     }
     permissions
 }
@@ -109,10 +107,13 @@ pub(super) fn permissions<'a>(
 pub(super) fn later_permissions<'a>(
     planned: &'a Planned<'_>,
     metrics: &'a Metrics,
-) -> Permissions<'a, impl Fn(usize) -> Option<&'a Health> + use<'a>> {
+) -> Permissions<'a, impl Fn(usize) -> Option<Known<'a>> + use<'a>> {
     let plan = &*planned.plan;
-    let health = |target: usize| plan.targets.get(target).map(|target| &target.deployment.health);
-    let mut guards = Guards::new(plan.targets.len(), health);
+    let known = |target: usize| {
+        let target = plan.targets.get(target)?;
+        Some(Known { health: &target.deployment.health, breaker: &target.switch.breaker })
+    };
+    let mut guards = Guards::new(plan.targets.len(), known);
     guards.budgets = Some(Budgets { route: &plan.budget, overall: &plan.overall });
     guards.adaptive = plan.adaptive.then(|| Adaptive::upto(plan.timeouts.first_token));
     Permissions {
@@ -127,6 +128,12 @@ pub(super) fn later_permissions<'a>(
     }
 }
 
+/// The most tokens that an answer may have which comes whole.
+pub(super) fn longest(planned: &Planned<'_>) -> Option<u64> {
+    let peek = &planned.admitted.parsed.peek;
+    (!peek.stream).then(|| peek.max_tokens.unwrap_or(u64::MAX))
+}
+
 const fn full(until: Moment) -> Refused {
     Refused { until, cause: Cause::Overloaded }
 }
@@ -137,7 +144,7 @@ fn expected_cost(planned: &Planned<'_>) -> Money {
     planned.first().and_then(|target| target.cost(&usage)).unwrap_or(Money::ZERO)
 }
 
-impl<'a, F: Fn(usize) -> Option<&'a Health>> Permissions<'a, F> {
+impl<'a, F: Fn(usize) -> Option<Known<'a>>> Permissions<'a, F> {
     /// What the attempt holds that the machine has just asked for.
     pub(super) fn granted(&mut self) -> Granted {
         std::mem::take(&mut self.granted)
@@ -191,12 +198,12 @@ impl<'a, F: Fn(usize) -> Option<&'a Health>> Permissions<'a, F> {
         self.granted.permit = self.guards.permit();
         let change = self.granted.permit.as_ref().and_then(Permit::change);
         if let Some(target) = self.plan.targets.get(target) {
-            target.deployment.changed(change, now);
+            target.deployment.changed(&target.switch, change, now);
         }
     }
 }
 
-impl<'a, F: Fn(usize) -> Option<&'a Health>> Allowances for Permissions<'a, F> {
+impl<'a, F: Fn(usize) -> Option<Known<'a>>> Allowances for Permissions<'a, F> {
     fn retry(&mut self, now: Moment) -> bool {
         let allowed = self.guards.retry(now);
         if !allowed {

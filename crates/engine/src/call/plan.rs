@@ -15,7 +15,7 @@ use upstream::{Provider, clock};
 use crate::call::pool::Pool;
 use crate::call::profile;
 use crate::call::{Admitted, Parsed, Planned, Who};
-use crate::health::Deployment;
+use crate::health::{Deployment, Switch};
 use crate::snapshot::Snapshot;
 
 /// Bytes of a name that a caller gives.
@@ -75,6 +75,8 @@ pub struct Target {
     pub(crate) prefill: Option<bool>,
     /// What is known of how it does.
     pub(crate) deployment: Arc<Deployment>,
+    /// Its breaker, by the route's numbers.
+    pub(crate) switch: Arc<Switch>,
     /// Where its figures go.
     pub(crate) metrics: Arc<telemetry::metrics::Target>,
 }
@@ -164,7 +166,8 @@ fn make(snapshot: &Snapshot, name: &str) -> Result<Plan, Fault> {
         Resolved::Route(route) => (&route.targets, Some(route)),
         Resolved::Model(target) => (std::slice::from_ref(target), None),
     };
-    let targets: Vec<_> = targets.iter().map(|target| snapshot.target(target)).collect::<Result<_, _>>()?;
+    let targets: Vec<_> =
+        targets.iter().map(|target| snapshot.target(target, route)).collect::<Result<_, _>>()?;
     let first = targets.first().ok_or_else(|| Fault::internal("a route without models"))?;
     let base = config.provider(&first.provider.name).map(|provider| provider.timeouts).unwrap_or_default();
     let defaults = &config.defaults;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use config::Route;
 use config::route::Strategy;
 use policy::balance::{Balance, Endpoint, Kind, Outstanding, Settings, affine};
-use policy::breaker::State;
 use types::Moment;
 
 use crate::call::Target;
-use crate::health::Deployment;
+use crate::health::{Deployment, Switch};
 use crate::ids;
 
 /// Members that are looked at; a route has no more models that are ever asked.
@@ -28,6 +27,7 @@ pub(crate) struct Pool {
 struct Member {
     target: usize,
     deployment: Arc<Deployment>,
+    switch: Arc<Switch>,
     /// With the route's weight and only the route's calls, where the route has weights.
     own: Option<Own>,
 }
@@ -55,6 +55,7 @@ impl Pool {
         let members = members.map(|(target, (terms, at))| Member {
             target,
             deployment: Arc::clone(&at.deployment),
+            switch: Arc::clone(&at.switch),
             own: owned.then(|| {
                 let id = at.deployment.endpoint.id();
                 let weight = at.deployment.weighed(terms.weight);
@@ -112,7 +113,7 @@ impl Pool {
 
 impl Member {
     fn is_open(&self, now: Moment) -> bool {
-        self.deployment.health.breaker.state(now) == State::Open
+        self.switch.is_open(now)
     }
 
     /// Whether it has no place for another call.

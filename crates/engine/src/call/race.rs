@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use futures_util::future::{Either, select};
 use policy::attempt::Machine;
-use policy::health::Health;
+use policy::health::Known;
 use types::Fault;
 use upstream::clock;
 
@@ -26,7 +26,7 @@ struct Outcome {
 
 impl Engine {
     /// `first` up to its first content, or its backup's. Gives the one whose result it is; the other is settled.
-    pub(super) async fn race<'a, F: Fn(usize) -> Option<&'a Health>>(
+    pub(super) async fn race<'a, F: Fn(usize) -> Option<Known<'a>>>(
         &self,
         (planned, maker): (&Planned<'_>, &Maker),
         (mut first, tally): (Trial, &mut Tally),

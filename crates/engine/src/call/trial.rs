@@ -10,7 +10,7 @@ use types::{Code, Fault, Kind};
 use crate::Engine;
 use crate::call::attempt::Got;
 use crate::call::outgoing::{Made, Maker};
-use crate::call::permissions::Granted;
+use crate::call::permissions::{Granted, longest};
 use crate::call::record::{Record, Settled};
 use crate::call::tally::Tally;
 use crate::call::watch::{Start, Watch};
@@ -52,9 +52,9 @@ impl Trial {
             share: planned.plan.pool.as_ref().and_then(|pool| pool.send(send.target, tokens)),
             tokens,
             caller_by: planned.deadline,
-            streamed: planned.admitted.parsed.peek.stream,
+            whole: longest(planned),
         };
-        let watch = Watch::begin(&target.deployment, start);
+        let watch = Watch::begin(target, start);
         Self { target: Arc::clone(target), send, rest: None, state: State::Running(record, watch) }
     }
 

@@ -15,9 +15,9 @@ use policy::concurrency::{Report, Room};
 use types::{Blame, Fault, Kind, Moment, Retry};
 use upstream::clock;
 
+use crate::call::Target;
 use crate::call::permissions::Granted;
-use crate::health::{Deployment, Place};
-use crate::ids;
+use crate::health::{Deployment, Place, Switch};
 
 /// Tokens of an answer that are reckoned to take as long as its beginning.
 const TOKENS: f64 = 50.0;
@@ -33,6 +33,7 @@ const MOST_REFUSED: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub(super) struct Watch {
     deployment: Arc<Deployment>,
+    switch: Arc<Switch>,
     permit: Option<Permit>,
     place: Option<Place>,
     _pass: Option<Pass>,
@@ -42,7 +43,8 @@ pub(super) struct Watch {
     began: Moment,
     /// The caller's own deadline.
     caller_by: Option<Moment>,
-    streamed: bool,
+    /// The most tokens of an answer that comes whole; `None`: it streams.
+    whole: Option<u64>,
     /// Whether its content has begun.
     begun: bool,
     over: bool,
@@ -55,21 +57,22 @@ pub(super) struct Start {
     /// Tokens that the call is expected to take.
     pub(super) tokens: u64,
     pub(super) caller_by: Option<Moment>,
-    pub(super) streamed: bool,
+    pub(super) whole: Option<u64>,
 }
 
 impl Watch {
-    pub(super) fn begin(deployment: &Arc<Deployment>, start: Start) -> Self {
+    pub(super) fn begin(target: &Target, start: Start) -> Self {
         Self {
-            outstanding: deployment.endpoint.send(start.tokens),
-            deployment: Arc::clone(deployment),
+            outstanding: target.deployment.endpoint.send(start.tokens),
+            deployment: Arc::clone(&target.deployment),
+            switch: Arc::clone(&target.switch),
             permit: start.granted.permit,
             place: start.granted.place,
             _pass: start.granted.pass,
             _share: start.share,
             began: clock::now(),
             caller_by: start.caller_by,
-            streamed: start.streamed,
+            whole: start.whole,
             begun: false,
             over: false,
         }
@@ -104,8 +107,7 @@ impl Watch {
         if let Some(place) = &mut self.place {
             place.first_token(took);
         }
-        let slow = self.deployment.slow.is_some_and(|slow| took > slow);
-        self.settle(if slow { Sample::Slow } else { Sample::Good }, now);
+        self.settle(|switch| switch.judge(took), now);
     }
 
     /// A whole answer of `tokens` is there.
@@ -114,12 +116,13 @@ impl Watch {
         let took = now.since(self.began);
         self.begun = true;
         // A long answer is not a slow model.
+        let begun = self.deployment.health.answers.record(now, took, tokens);
         let took = beginning(took, tokens);
         self.outstanding.first_token(took, now);
         if let Some(place) = &mut self.place {
             place.first_token(took);
         }
-        self.settle(Sample::Good, now);
+        self.settle(|switch| switch.judge(begun), now);
         self.completed(now);
     }
 
@@ -145,8 +148,8 @@ impl Watch {
         }
         let now = clock::now();
         let took = now.since(self.began);
-        if self.streamed && !self.begun && fault.kind == Kind::NetworkTimeout {
-            self.deployment.health.first_token.record_at_least(now, took);
+        if fault.kind == Kind::NetworkTimeout {
+            self.cut_off(now);
         }
         let impatient = self.impatient(fault, now);
         self.leave(fault, impatient, now);
@@ -155,7 +158,7 @@ impl Watch {
         match Sample::of(fault).filter(|_| !impatient) {
             Some(sample) => {
                 self.outstanding.failed(took, now);
-                self.settle(sample, now);
+                self.settle(|_| sample, now);
             }
             None => self.permit = None,
         }
@@ -168,6 +171,16 @@ impl Watch {
 
     fn impatient(&self, fault: &Fault, now: Moment) -> bool {
         fault.kind == Kind::NetworkTimeout && self.caller_by.is_some_and(|by| now >= by)
+    }
+
+    /// Nobody waits any longer for its content, if that has not begun.
+    fn cut_off(&self, now: Moment) {
+        let (health, waited) = (&self.deployment.health, now.since(self.began));
+        match self.whole {
+            _ if self.begun => {}
+            None => health.first_token.record_at_least(now, waited),
+            Some(most) => health.answers.record_at_least(now, waited, most),
+        }
     }
 
     /// Gives its place back, and tells what the failure means for the others.
@@ -183,18 +196,15 @@ impl Watch {
         }
     }
 
-    fn settle(&mut self, sample: Sample, now: Moment) {
-        // Settled once already: what comes later is news of its own.
-        let permit = self.permit.take().unwrap_or_else(|| self.deployment.health.breaker.ignore());
-        self.deployment.changed(permit.settle(sample, now, ids::seed()), now);
+    fn settle(&mut self, sample: impl Fn(&Switch) -> Sample, now: Moment) {
+        self.deployment.settle(&self.switch, self.permit.take(), sample, now);
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if self.streamed && !self.begun && !self.over {
-            let now = clock::now();
-            self.deployment.health.first_token.record_at_least(now, now.since(self.began));
+        if !self.over {
+            self.cut_off(clock::now());
         }
     }
 }

@@ -2,14 +2,13 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use config::overload::Concurrency;
 use config::route::Breaker;
 use policy::analysis::{Action, Forecast, Outlook, Seen};
 use policy::attempt::Cause;
 use policy::balance::{Endpoint, Settings};
-use policy::breaker::{Change, Judge, State};
+use policy::breaker::{Change, Judge, Permit, Sample, State};
 use policy::health::Health;
 use policy::shed;
 use telemetry::log::BreakerChange;
@@ -18,6 +17,7 @@ use types::Moment;
 
 use crate::health::Room;
 use crate::health::deeds::{Deed, Deeds};
+use crate::health::switch::{Switch, Switches};
 use crate::ids;
 use crate::overload::Places;
 
@@ -37,12 +37,12 @@ pub(crate) struct Deployment {
     pub(crate) room: Room,
     /// Whether what it says of its own limits is obeyed.
     pub(crate) obey: bool,
-    /// A call is slow whose first content took longer.
-    pub(crate) slow: Option<Duration>,
+    /// Its breakers: the health's own, and those of routes with numbers of their own.
+    switches: Switches,
     /// The share of its weight that it gets, in hundredths.
     share: AtomicU32,
-    breaks: bool,
-    trend: Option<Mutex<Trend>>,
+    /// There once a breaker wants it.
+    trend: Mutex<Option<Trend>>,
     metrics: Arc<telemetry::metrics::Target>,
     /// What was done of itself.
     deeds: Deeds,
@@ -63,17 +63,15 @@ impl Deployment {
         (metrics, now): (&Arc<telemetry::metrics::Target>, Moment),
     ) -> Self {
         let id = ids::hash(provider.bytes().chain(*b"/").chain(model.bytes()));
-        let outlook = Outlook { shift_at: breaker.settings.threshold, ..Outlook::default() };
-        let trend = Trend { forecast: Forecast::new(outlook), before: (0, 0) };
+        let health = Health::new(Arc::clone(judge));
         Self {
-            health: Health::new(Arc::clone(judge)),
+            switches: Switches::new(&health.breaker, breaker),
+            health,
             endpoint: Arc::new(Endpoint::new(id, WEIGHT, Settings::default(), now)),
             room: Room::new(concurrency, shed),
             obey: concurrency.obey,
-            slow: breaker.slow,
             share: AtomicU32::new(WEIGHT),
-            breaks: breaker.enabled,
-            trend: breaker.forecast.then(|| Mutex::new(trend)),
+            trend: Mutex::default(),
             metrics: Arc::clone(metrics),
             deeds: Deeds::default(),
             provider: Arc::clone(provider),
@@ -81,10 +79,44 @@ impl Deployment {
         }
     }
 
-    /// Tells a change of the breaker, if there was one.
-    pub(crate) fn changed(&self, change: Option<Change>, now: Moment) {
+    /// The breaker by the defaults.
+    pub(crate) const fn usual(&self) -> &Arc<Switch> {
+        self.switches.usual()
+    }
+
+    /// The breaker by the numbers of a route.
+    pub(super) fn switch(&self, route: &str, settings: &Breaker, judge: &Arc<Judge>) -> Arc<Switch> {
+        self.switches.of(route, settings, judge)
+    }
+
+    /// Forgets breakers with numbers that no route has any more.
+    pub(super) fn keep(&self, wanted: &[Breaker]) {
+        self.switches.keep(wanted);
+    }
+
+    /// What came of an attempt, told to every breaker as it is by its numbers. `permit` is that of `own`.
+    pub(crate) fn settle(
+        &self,
+        own: &Switch,
+        permit: Option<Permit>,
+        sample: impl Fn(&Switch) -> Sample,
+        now: Moment,
+    ) {
+        let change = own.settle(permit, sample(own), now, ids::seed());
+        self.changed(own, change, now);
+        self.switches.each(|other| {
+            if !std::ptr::eq(other, own) {
+                let change = other.settle(None, sample(other), now, ids::seed());
+                self.changed(other, change, now);
+            }
+        });
+    }
+
+    /// Tells a change of a breaker, if there was one.
+    pub(crate) fn changed(&self, switch: &Switch, change: Option<Change>, now: Moment) {
         let Some(change) = change else { return };
         self.metrics.breaker_changed(told(change.to));
+        self.metrics.set_breaker(self.worst(now));
         if change.to == State::Closed {
             self.endpoint.renew(now);
         }
@@ -93,12 +125,20 @@ impl Deployment {
         let told = BreakerChange {
             provider: &self.provider,
             model: &self.model,
+            route: switch.route(),
             from: change.from.as_str(),
             to: change.to.as_str(),
             worse: change.to == State::Open,
             wait: change.until.map(|until| until.since(now)),
         };
         telemetry::log::breaker_changed(&told, &change.why);
+    }
+
+    /// What the breaker does that lets the fewest calls through.
+    fn worst(&self, now: Moment) -> BreakerState {
+        let mut worst = BreakerState::Closed;
+        self.switches.each(|switch| worst = worst.max(told(switch.breaker.state(now))));
+        worst
     }
 
     /// `weight` as it is at the moment: less where trouble is foreseen.
@@ -140,27 +180,41 @@ impl Deployment {
 
     /// A second has passed.
     pub(super) fn tick(&self, now: Moment) {
-        self.metrics.set_breaker(told(self.health.breaker.state(now)));
-        let Some(trend) = &self.trend else { return };
-        let mut trend = trend.lock().unwrap_or_else(PoisonError::into_inner);
+        self.metrics.set_breaker(self.worst(now));
+        let mut foresees = false;
+        self.switches.each(|switch| foresees |= switch.settings().forecast);
+        if !foresees {
+            return;
+        }
+        let mut trend = self.trend.lock().unwrap_or_else(PoisonError::into_inner);
+        let trend_now = trend.get_or_insert_with(|| {
+            let shift_at = self.usual().settings().settings.threshold;
+            let outlook = Outlook { shift_at, ..Outlook::default() };
+            Trend { forecast: Forecast::new(outlook), before: (0, 0) }
+        });
         let (attempts, failures) = self.health.tally.totals();
         let seen = Seen {
-            attempts: attempts.saturating_sub(trend.before.0),
-            failures: failures.saturating_sub(trend.before.1),
+            attempts: attempts.saturating_sub(trend_now.before.0),
+            failures: failures.saturating_sub(trend_now.before.1),
             p95: self.health.first_token.quantiles(now).p95(),
         };
-        trend.before = (attempts, failures);
-        let Some(prediction) = trend.forecast.tick(now, seen) else { return };
+        trend_now.before = (attempts, failures);
+        let prediction = trend_now.forecast.tick(now, seen);
         drop(trend);
+        let Some(prediction) = prediction else { return };
         match prediction.action {
-            Action::OpenEarly if self.breaks => {
-                let change = self.health.breaker.open_early(now, ids::seed(), prediction.sign);
-                if change.is_some() {
-                    self.metrics.foreseen();
+            Action::OpenEarly => self.switches.each(|switch| {
+                let settings = switch.settings();
+                if settings.enabled && settings.forecast {
+                    let change = switch.breaker.open_early(now, ids::seed(), prediction.sign);
+                    if change.is_some() {
+                        self.metrics.foreseen();
+                    }
+                    self.changed(switch, change, now);
                 }
-                self.changed(change, now);
-            }
-            Action::OpenEarly => {}
+            }),
+            // The weights are everybody's.
+            Action::ShiftWeight(_) if !self.usual().settings().forecast => {}
             Action::ShiftWeight(share) => {
                 let hundredths = hundredths(share);
                 self.share.store(hundredths, Ordering::Relaxed);

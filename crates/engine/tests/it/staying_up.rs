@@ -79,6 +79,50 @@ async fn a_dead_provider_is_skipped_until_it_is_back_and_a_reload_does_not_forge
     assert!(matches!(refusal.fault.retry, Retry::After(wait) if wait > Duration::from_secs(10)));
 }
 
+/// A route's own numbers decide for its own calls, and what they decide from is what all calls have met.
+#[tokio::test]
+async fn a_routes_own_breaker_learns_from_all_calls_and_decides_for_its_own() {
+    let (bad, good) = (Patient::start(true).await, Patient::start(false).await);
+    let providers = one("bad", &bad) + &one("good", &good);
+    let more = "
+defaults: { retry: { attempts: 1 }, breaker: { open: 1m } }
+routes:
+  r: { models: [bad/m, good/m] }
+  stubborn: { models: [bad/m, good/m], breaker: { enabled: false } }
+  brisk: { models: [bad/m, good/m], breaker: { open: 1ms } }
+";
+    let house = House::with(&providers, more).await;
+    let ask = async |route: &str| {
+        let answered = house.engine().call(chat(route, false)).await.unwrap();
+        assert_eq!(&*whole(answered).about.provider, "good");
+    };
+    // All three have been asked for, so that all have a breaker there.
+    ask("brisk").await;
+    for _ in 1..STREAK + 5 {
+        ask("stubborn").await;
+    }
+    assert_eq!(bad.asked(), STREAK + 5, "without a breaker it is asked each time");
+    ask("r").await;
+    assert_eq!(bad.asked(), STREAK + 5, "the defaults' has opened by the others' calls");
+    let metrics = house.engine().metrics().render();
+    let opened = r#"windlass_breaker_changes_total{provider="bad",model="m",state="open"} 2"#;
+    assert!(metrics.contains(opened), "{metrics}");
+    let until = Instant::now() + Duration::from_secs(20);
+    while bad.asked() == STREAK + 5 {
+        ask("brisk").await;
+        assert!(Instant::now() < until, "it was never tried again");
+    }
+    let mut same = (*house.engine().config()).clone();
+    house.engine().reload(same.clone()).unwrap();
+    let before = bad.asked();
+    ask("r").await;
+    assert_eq!(bad.asked(), before, "a reload does not forget");
+    same.routes.retain(|route| route.name != "stubborn");
+    house.engine().reload(same).unwrap();
+    ask("r").await;
+    assert_eq!(bad.asked(), before, "nor does one that takes a route away");
+}
+
 #[tokio::test]
 async fn what_is_mended_comes_back_by_probes() {
     let (bad, good) = (Patient::start(true).await, Patient::start(false).await);
@@ -387,6 +431,68 @@ routes:
     assert!(beaten.usage.input > 0 && beaten.cost.is_some());
     assert_eq!((winner.outcome, winner.usage.output), (Outcome::Complete, 2));
     assert!(winner.fallback && !beaten.fallback);
+}
+
+#[tokio::test]
+async fn a_backup_answers_for_a_slow_whole_answer_and_the_loser_is_no_completion() {
+    let (gate, stuck) = (Gate::new(), Arc::new(AtomicBool::new(false)));
+    let (held, closed) = (Arc::clone(&stuck), gate.clone());
+    let script =
+        Script::by(move |_| if held.load(Ordering::SeqCst) { fine().behind(&closed) } else { fine() });
+    let (slow, quick) = (Vendor::start(script).await.unwrap(), Patient::start(false).await);
+    let more = "
+prices: { m: { input: 1, output: 2 } }
+routes:
+  r:
+    models: [slow/m, quick/m]
+    timeouts: { first_token: 1ms, total: 20s }
+    hedge: { enabled: true, samples: 10, calls: 100%, money: 100% }
+";
+    let house = House::with(&(openai("slow", &slow) + &one("quick", &quick)), more).await;
+    let until = Instant::now() + Duration::from_millis(1_200);
+    let mut calls = 0;
+    while Instant::now() < until || calls < 12 {
+        assert_eq!(answerer(&house).await, "slow");
+        calls += 1;
+    }
+    stuck.store(true, Ordering::SeqCst);
+    let answered = whole(house.engine().call(chat("r", false)).await.unwrap());
+    assert_eq!((&*answered.about.provider, answered.about.attempts), ("quick", 2));
+    let (call, cost) = (answered.about.call, answered.cost);
+    let rows: Vec<_> = house.rows().await.into_iter().filter(|row| row.key.call == call).collect();
+    let [beaten, winner] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((beaten.outcome, beaten.fault), (Outcome::HungUp, Some(Kind::Cancelled)));
+    assert_eq!((beaten.usage_source, beaten.usage.output), (UsageSource::Estimated, 0));
+    assert_eq!((winner.outcome, winner.usage_source), (Outcome::Complete, UsageSource::Reported));
+    assert_eq!(cost, Some(beaten.cost.unwrap() + winner.cost.unwrap()), "both are paid");
+}
+
+#[tokio::test]
+async fn whole_answers_that_take_too_long_for_their_length_open_the_breaker() {
+    let late = Arc::new(AtomicBool::new(false));
+    let (seen, count) = (Arc::clone(&late), AtomicUsize::new(0));
+    let script = Script::by(move |_| {
+        let wait = if seen.load(Ordering::SeqCst) { 60 } else { 1 };
+        // The longer ones take no longer here: length explains nothing.
+        let output = 2 + 40 * (count.fetch_add(1, Ordering::SeqCst) as u64 % 5);
+        Answer::json(200, gpt::chat("ok", 5, output)).after(Duration::from_millis(wait))
+    });
+    let slow = Vendor::start(script).await.unwrap();
+    let quick = Patient::start(false).await;
+    let more = "
+defaults: { breaker: { slow: 30ms, open: 1m, forecast: false } }
+routes: { r: { models: [slow/m, quick/m] } }
+";
+    let house = House::with(&(openai("slow", &slow) + &one("quick", &quick)), more).await;
+    for _ in 0..30 {
+        assert_eq!(answerer(&house).await, "slow");
+    }
+    late.store(true, Ordering::SeqCst);
+    let mut calls = 0;
+    while answerer(&house).await == "slow" {
+        calls += 1;
+        assert!(calls < 200, "a model that answers too late is still asked");
+    }
 }
 
 #[tokio::test]

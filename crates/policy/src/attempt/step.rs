@@ -67,7 +67,7 @@ pub struct Send {
     pub role: Role,
     /// The connection must stand by then.
     pub connect_by: Moment,
-    /// A stream must have brought content by then.
+    /// A stream must have brought content by then, and an answer that comes whole all of it.
     pub first_token_by: Moment,
     /// A plain answer must be there by then.
     pub answer_by: Moment,

@@ -23,10 +23,11 @@ fn a_good_call_costs_little() {
         let budgets = Budgets { route: &route, overall: &overall };
         budgets.call(now);
         hedger.call(now, Money::from_pico(1_000_000_000));
-        let mut guards = Guards::new(1, |_| Some(&health));
+        let mut guards = Guards::new(1, |_| Some(Known::from(&health)));
         guards.budgets = Some(budgets);
         guards.adaptive = Some(Adaptive::upto(Duration::from_secs(60)));
-        guards.hedging = Some(Hedging { hedger: &hedger, cost: Money::from_pico(1_000_000_000), load: 0.1 });
+        guards.hedging =
+            Some(Hedging { hedger: &hedger, cost: Money::from_pico(1_000_000_000), load: 0.1, whole: None });
         let mut machine = Machine::on(Arc::clone(&plan), Timeouts::default(), (now, None), u64::from(call));
         let step = machine.next_with(Event::Start, now, &mut guards);
         assert!(matches!(step, Step::Send(_)));

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, Script};
+use redis::{ErrorKind, RedisError, Script};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use super::address::{Connection, Place};
 use super::ask::Call;
 
 /// A connection may take this long: nobody waits for it.
@@ -32,12 +31,12 @@ pub(super) enum Job {
 #[derive(Clone, Debug)]
 struct Line {
     number: u64,
-    connection: MultiplexedConnection,
+    connection: Connection,
 }
 
 #[derive(Debug)]
 pub(super) struct Link {
-    client: Client,
+    place: Place,
     script: Script,
     /// The longest that a call waits.
     patience: Duration,
@@ -54,25 +53,17 @@ pub(super) struct Link {
 #[error("Redis is away")]
 pub struct Away;
 
-/// The address is none. It is not repeated here: it may hold a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`storage.redis` is not the address of a Redis")]
-pub struct NoAddress;
-
 impl Link {
-    pub(super) fn new(address: &str, patience: Duration, rest: Duration) -> Result<Self, NoAddress> {
-        let info = address.into_connection_info().map_err(|_| NoAddress)?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info).map_err(|_| NoAddress)?;
-        Ok(Self {
-            client,
+    pub(super) fn new(place: Place, patience: Duration, rest: Duration) -> Self {
+        Self {
+            place,
             script: Script::new(include_str!("script.lua")),
             patience,
             rest,
             line: watch::Sender::new(None),
             lines: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-        })
+        }
     }
 
     /// Whether it worked when it was last used.
@@ -124,14 +115,9 @@ impl Link {
     }
 
     /// A line that has proven that it answers in time.
-    async fn connect(&self) -> Result<MultiplexedConnection, Option<RedisError>> {
-        // The patience is ours, around the whole; the library's own would come on top.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(1_024);
+    async fn connect(&self) -> Result<Connection, Option<RedisError>> {
         let open = async {
-            let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+            let mut connection = self.place.open().await?;
             self.script.load_async(&mut connection).await?;
             Ok(connection)
         };

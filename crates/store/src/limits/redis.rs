@@ -12,14 +12,18 @@ use policy::limit::{Claim, Denial, MAX_RULES, Take};
 use tokio::sync::{mpsc, oneshot};
 use types::Moment;
 
+use super::address::{NoAddress, Place};
 use super::ask::{Asked, Call, Clock, Part, Taken};
-use super::link::{Away, Job, Link, NoAddress, WAITING, tend};
+use super::link::{Away, Job, Link, WAITING, tend};
 
 /// How Redis is reached.
 #[derive(Clone, Copy)]
 pub struct Settings<'a> {
-    /// `redis://[user:password@]host:port[/number]` or `unix:///path`.
+    /// `redis://[user:password@]host:port[/number]`, `rediss://` with TLS, `unix:///path`; or
+    /// `redis+cluster://[user:password@]host:port,host:port…`, `rediss+cluster://` with TLS.
     pub address: &'a str,
+    /// Certificates in PEM that are trusted with TLS in place of the public ones.
+    pub authority: Option<&'a [u8]>,
     /// The longest that a call waits for it.
     pub patience: Duration,
     /// How long nobody asks it after it failed. A second, outside tests.
@@ -36,7 +40,13 @@ impl std::fmt::Debug for Settings<'_> {
 impl<'a> Settings<'a> {
     /// With a rest of a second.
     pub const fn new(address: &'a str, patience: Duration) -> Self {
-        Self { address, patience, rest: Duration::from_secs(1) }
+        Self { address, authority: None, patience, rest: Duration::from_secs(1) }
+    }
+
+    /// Trusting these certificates, in PEM.
+    #[must_use]
+    pub const fn trusting(self, authority: Option<&'a [u8]>) -> Self {
+        Self { authority, ..self }
     }
 }
 
@@ -54,7 +64,8 @@ impl RedisLimits {
     pub fn new(
         settings: Settings<'_>,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), NoAddress> {
-        let link = Arc::new(Link::new(settings.address, settings.patience, settings.rest)?);
+        let place = Place::of(settings.address, settings.authority)?;
+        let link = Arc::new(Link::new(place, settings.patience, settings.rest));
         let (jobs, waiting) = mpsc::channel(WAITING);
         let task = tend(Arc::clone(&link), waiting);
         Ok((Self { link, jobs, clock: Clock::Redis }, task))

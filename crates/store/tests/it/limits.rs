@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 pub(crate) async fn keeper(address: &str, patience: Duration) -> RedisLimits {
     let rest = Duration::from_millis(20);
-    let (keeper, task) = RedisLimits::new(Settings { address, patience, rest }).unwrap();
+    let (keeper, task) = RedisLimits::new(Settings { address, authority: None, patience, rest }).unwrap();
     tokio::spawn(task);
     keeper.until(true).await;
     keeper

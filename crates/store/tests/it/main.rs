@@ -13,6 +13,8 @@ mod limits;
 #[cfg(test)]
 mod limits_away;
 #[cfg(test)]
+mod limits_reached;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod recovery;

@@ -58,6 +58,8 @@ pub struct BreakerChange<'a> {
     pub provider: &'a str,
     /// Its name of the model.
     pub model: &'a str,
+    /// The route, where it is the breaker of one with numbers of its own.
+    pub route: Option<&'a str>,
     /// The state before: `closed`, `open`, `half_open`, `ramping`.
     pub from: &'static str,
     /// The state now.
@@ -157,6 +159,7 @@ pub fn breaker_changed(change: &BreakerChange<'_>, why: &dyn Display) {
         if change.worse { Level::WARN } else { Level::INFO },
         provider = change.provider,
         model = change.model,
+        route = change.route,
         from = change.from,
         to = change.to,
         wait_ms = change.wait.map(millis),

@@ -64,7 +64,7 @@ pub const CLASSES: [&str; 11] = [
 ];
 
 /// What a model's breaker does, as metrics tell it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BreakerState {
     /// All calls go through.
     Closed,

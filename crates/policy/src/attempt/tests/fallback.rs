@@ -8,7 +8,7 @@ use super::*;
 use crate::attempt::Refused;
 use crate::attempt::{Allowances, Cause, Causes, Filtered, Role, Route, Target};
 use crate::breaker::{Judge, State};
-use crate::health::{Guards, Health};
+use crate::health::{Guards, Health, Known};
 use crate::retry::{Budget, Budgets, Policy, Pressure, Rules, Share};
 
 fn on(targets: &[Target]) -> Machine {
@@ -291,7 +291,7 @@ fn guards_tie_budgets_and_breakers_to_the_machine() {
     let (mut retries, mut panics) = (0, 0);
     for call in 0..100_u64 {
         let mut now = at(1) + Duration::from_millis(call);
-        let mut guards = Guards::new(3, |target| healths.get(target));
+        let mut guards = Guards::new(3, |target| healths.get(target).map(Known::from));
         let budgets = Budgets { route: &route, overall: &overall };
         budgets.call(now);
         guards.budgets = Some(budgets);
