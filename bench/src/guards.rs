@@ -10,7 +10,7 @@ use policy::attempt::{Event, Machine, Route, Step};
 use policy::balance::{Balance, Endpoint, Kind, Settings};
 use policy::breaker::{Judge, Sample};
 use policy::concurrency::Limiter;
-use policy::health::{Guards, Health};
+use policy::health::{Guards, Health, Known};
 use policy::limit::{Limits, Rule, Rules, Signal, Take, Tier, Unit};
 use policy::retry::{Budget, Budgets, Policy, Share};
 use policy::{Timeouts, memory};
@@ -95,7 +95,7 @@ impl House {
         let Ok(reservation) = self.limits.take(&take) else {
             anyhow::bail!("a limit that is not there refused")
         };
-        let mut guards = Guards::new(TARGETS, |target| self.health.get(target));
+        let mut guards = Guards::new(TARGETS, |target| self.health.get(target).map(Known::from));
         let budgets = Budgets { route: &self.own, overall: &self.overall };
         budgets.call(now);
         guards.budgets = Some(budgets);

@@ -27,17 +27,18 @@
 //! and the loser of a backup's race may be asked for the rest.
 
 mod allowances;
+mod none_left;
 mod patience;
 mod route;
 mod step;
 mod verdict;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use types::{Code, Fault, Kind, Moment, Progress, Retry};
+use types::{Fault, Moment, Progress, Retry};
 
 pub use allowances::{Allowances, Refused, Unlimited};
+use none_left::{no_target, unavailable};
 use route::MOST_TARGETS;
 pub use route::{Cause, Causes, Filtered, Route, StreamFailure, Target};
 pub use step::{Event, Role, Send, Step};
@@ -477,27 +478,6 @@ impl Machine {
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         bits ^ (bits >> 31)
     }
-}
-
-fn unavailable(wait: Duration, why: Causes) -> Fault {
-    let fault = if why.meets(OVERLOADED) {
-        let message = "no target of this route has a place for another call now";
-        Fault::new(Kind::ResourceExhausted, Code::Overloaded, message).with_hint(
-            "as many calls as `overload` allows are running there, or the provider's own limit is used up; try \
-             again after the time in Retry-After",
-        )
-    } else {
-        let message = "every target of this route has failed lately, so none is asked now";
-        Fault::new(Kind::Throttling, Code::ProviderError, message)
-            .with_hint("their circuit breakers are open; try again after the time in Retry-After")
-    };
-    fault.with_retry(Retry::After(wait))
-}
-
-fn no_target() -> Fault {
-    Fault::new(Kind::Validation, Code::BadConfig, "no target of this route is there for a call's beginning")
-        .with_blame(types::Blame::Operator)
-        .with_hint("give the route a target without `when`")
 }
 
 #[cfg(test)]

@@ -19,10 +19,10 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Head, Fault> {
             "x-windlass-user" if head.user.is_none() => head.user = Some(by(said::name, name, value)?),
             "x-windlass-task" if head.task.is_none() => head.task = Some(by(said::name, name, value)?),
             "x-windlass-profile" if head.profile.is_none() => {
-                head.profile = Some(by(said::name, name, value)?)
+                head.profile = Some(by(said::name, name, value)?);
             }
             "x-windlass-deadline" if head.deadline.is_none() => {
-                head.deadline = Some(by(said::deadline, name, value)?)
+                head.deadline = Some(by(said::deadline, name, value)?);
             }
             "x-windlass-priority" => head.priority = Some(by(said::priority, name, value)?),
             "x-windlass-min-level" => head.floor = Some(by(said::floor, name, value)?),

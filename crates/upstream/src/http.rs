@@ -137,7 +137,7 @@ impl Http {
         }
         match &self.door {
             Door::Open => {}
-            Door::Oauth(tokens) => tokens.authorize(&mut request, connect_by).await?,
+            Door::Oauth(tokens) => Box::pin(tokens.authorize(&mut request, connect_by)).await?,
             Door::Signed(signer) => signer.sign(&mut request, &to_sign.unwrap_or_default(), clock::wall())?,
         }
         Ok(coding::plain(self.exchange(request, connect_by).await?, stream))
@@ -191,7 +191,7 @@ impl Http {
                 Err(SendError::Failed(fault)) => return Err(fault),
             }
         }
-        let Dialed { stream, http2, timing } = self.dialer.dial(connect_by).await?;
+        let Dialed { stream, http2, timing } = Box::pin(self.dialer.dial(connect_by)).await?;
         if http2 {
             drop(permit);
             let place = self.shared.open(stream, &self.tasks).await?;
@@ -217,7 +217,7 @@ impl Http {
                 Err(SendError::Failed(fault)) => return Err(fault),
             }
         }
-        let (place, timing) = self.new_place(connect_by).await?;
+        let (place, timing) = Box::pin(self.new_place(connect_by)).await?;
         exchange_at(place, request, timing).await.map_err(|error| self.unanswered(error))
     }
 
@@ -229,7 +229,7 @@ impl Http {
         if let Some(place) = self.shared.take() {
             return Ok((place, Timing::default()));
         }
-        let Dialed { stream, http2, timing } = self.dialer.dial(connect_by).await?;
+        let Dialed { stream, http2, timing } = Box::pin(self.dialer.dial(connect_by)).await?;
         if !http2 {
             self.shared.forget();
             return Err(dial::unreachable(&self.origin, "the server no longer speaks HTTP/2"));

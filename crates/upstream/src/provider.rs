@@ -82,7 +82,7 @@ impl Provider {
         let result = match &self.transport {
             Transport::Http(http) => http.send(outgoing).await,
             Transport::Local(local) => Box::pin(local.send(outgoing)).await,
-            Transport::Simulated(simulated) => simulated.send(outgoing).await,
+            Transport::Simulated(simulated) => Box::pin(simulated.send(outgoing)).await,
         };
         result.map_err(|fault| fault.with_provider(&*self.name))
     }

@@ -101,7 +101,7 @@ impl Engine {
                     let crowded = may.crowded().filter(|_| !waited && machine.attempts() == 0);
                     let Some(crowded) = crowded else { return Err(fault) };
                     waited = true;
-                    let place = self.wait_for_place(planned, crowded, machine.total_by()).await;
+                    let place = Box::pin(self.wait_for_place(planned, crowded, machine.total_by())).await;
                     let alone = plan.targets.len() == 1;
                     let place = place.map_err(|vain| match vain {
                         InVain::Shed(shed) => full(&shed.to_string(), shed.retry_after)
@@ -164,13 +164,11 @@ impl Engine {
             Ok((made, record)) => {
                 // Pinned where it is made: the deadline would otherwise move all of it.
                 let work = pin!(self.exchange(planned, made, send, record));
-                match tokio::time::timeout_at(clock::instant(by), work).await {
-                    Ok(result) => result,
-                    Err(_) => Err(silent(planned, &trial.target, send, began)),
-                }
+                tokio::time::timeout_at(clock::instant(by), work).await.ok()
             }
-            Err(fault) => Err(fault),
+            Err(fault) => Some(Err(fault)),
         };
+        let result = result.unwrap_or_else(|| Err(silent(planned, &trial.target, send, began)));
         result.map_err(|fault| trial.fail(fault))
     }
 
@@ -188,7 +186,7 @@ impl Engine {
         let mut exchange = target.provider.send(outgoing).await?;
         record.answered(exchange.status.as_u16(), exchange.timing);
         if !exchange.status.is_success() {
-            return Err(self.provider_error(dialect, exchange).await);
+            return Err(Box::pin(self.provider_error(dialect, exchange)).await);
         }
         if target.deployment.obey && exchange.headers.keys().any(tells_of_limits) {
             let header = |name: &str| exchange.headers.get(name).and_then(|value| value.to_str().ok());

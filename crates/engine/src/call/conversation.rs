@@ -57,7 +57,7 @@ impl Engine {
         };
         let previous = peek.previous_response_id.as_deref();
         let recalled = match previous {
-            Some(previous) => self.recalled(previous, admitted).await?,
+            Some(previous) => Box::pin(self.recalled(previous, admitted)).await?,
             None => None,
         };
         if let Some(previous) = previous

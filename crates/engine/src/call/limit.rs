@@ -149,7 +149,7 @@ impl Engine {
             return Ok(());
         }
         let grant = match ask {
-            Some(ask) => self.wait_for_limit(planned, ask, &denial).await,
+            Some(ask) => Box::pin(self.wait_for_limit(planned, ask, &denial)).await,
             None => None,
         };
         let grant = grant.ok_or_else(|| refused(&denial, limits.retry_after))?;

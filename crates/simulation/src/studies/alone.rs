@@ -18,6 +18,7 @@ use crate::figures::share;
 /// Calls a second, by turns.
 const RATES: [f64; 4] = [2.0, 10.0, 100.0, 1_000.0];
 /// A breaker on its own, in a million calls of which one in a hundred fails, and in many brown-outs.
+#[expect(clippy::unnecessary_wraps, reason = "a study, and most can fail")]
 pub(super) fn breaker(asked: &Asked<'_>) -> Result<Vec<Figure>, StudyError> {
     let (calls, scripts) = if asked.size == Size::Large { (1_000_000, 500) } else { (50_000, 50) };
     let judge = Arc::new(Judge::new(policy::breaker::Settings::default()));
@@ -86,6 +87,7 @@ fn brown_out(judge: &Arc<Judge>, usual: f64, dice: &mut Dice) -> usize {
 
 /// Prompts of Mooncake's trace over eight nodes, each to the one that keeps its beginning: the rule of
 /// [`policy::balance::affine`] alone, given the trace's own blocks.
+#[expect(clippy::unnecessary_wraps, reason = "a study, and most can fail")]
 pub(super) fn prefixes(asked: &Asked<'_>) -> Result<Vec<Figure>, StudyError> {
     const NODES: usize = 8;
     let prompts = &asked.traces.prompts;

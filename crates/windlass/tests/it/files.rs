@@ -77,10 +77,8 @@ async fn one_problem_hides_no_other() {
     let house = House::new(SIMULATED);
     // What follows from a broken line is not told; what stands before it, and elsewhere, is.
     let wrong = SIMULATED.replace("demo/other]", "demo/othr]");
-    house.write(
-        "syntax.yaml",
-        &format!("{wrong}routes: {{ more: {{ models: [demo/other] }} }}\nkeys: [}}\n"),
-    );
+    house
+        .write("syntax.yaml", &format!("{wrong}routes: {{ more: {{ models: [demo/other] }} }}\nkeys: [}}\n"));
     house.write(
         "provider.yaml",
         "version: 1\nproviders:\n  demo: { kind: simulated, models: { one: {} } }\n  bad: { kind: simulatd }\n\
