@@ -26,7 +26,7 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Head, Fault> {
             }
             "x-windlass-priority" => head.priority = Some(by(said::priority, name, value)?),
             "x-windlass-min-level" => head.floor = Some(by(said::floor, name, value)?),
-            "x-windlass-max-cost" => return Err(no_ceiling(name.as_str())),
+            "x-windlass-max-cost" => return Err(said::no_ceiling(name.as_str())),
             TRACEPARENT => head.trace = head.trace.or_else(|| Context::parse(value.as_bytes())),
             TRACESTATE => joined(&mut head.along.get_or_insert_default().tracestate, value),
             BAGGAGE => joined(&mut head.along.get_or_insert_default().baggage, value),
@@ -66,13 +66,6 @@ fn by<T>(
 ) -> Result<T, Fault> {
     // What is no visible text breaks every rule.
     rule(value.to_str().unwrap_or_default()).map_err(|rule| bad(header, &rule))
-}
-
-/// A ceiling that nobody would hold is worse than none.
-fn no_ceiling(field: &str) -> Fault {
-    let message = format!("`{field}` is not supported yet: nothing would hold a call to that ceiling");
-    Fault::invalid(Code::Unsupported, field, message)
-        .with_hint("leave it out and set `max_tokens`; a chain's `limits.cost` bounds a run")
 }
 
 fn bad(header: &HeaderName, rule: &str) -> Fault {

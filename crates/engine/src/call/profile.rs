@@ -26,9 +26,6 @@ struct Body<'a> {
     task: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     profile: Option<Cow<'a, str>>,
-    /// Not there yet, and not to be taken for a ceiling that holds.
-    #[serde(borrow, default)]
-    max_cost: Option<&'a RawValue>,
 }
 
 /// What the call's task and profile, and its route's, come to; `None`: it is sent as it is.
@@ -73,17 +70,10 @@ fn read(windlass: &RawValue) -> Result<Body<'_>, Fault> {
     if !windlass.get().starts_with('{') {
         return Ok(Body::default());
     }
-    let body: Body<'_> = serde_json::from_str(windlass.get()).map_err(|_| {
+    serde_json::from_str(windlass.get()).map_err(|_| {
         let message = "`metadata.windlass.task` and `metadata.windlass.profile` must be strings, each once";
         Fault::invalid(Code::BadField, "metadata.windlass", message)
-    })?;
-    if body.max_cost.is_some() {
-        let field = "metadata.windlass.max_cost";
-        let message = format!("`{field}` is not supported yet: nothing would hold a call to that ceiling");
-        return Err(Fault::invalid(Code::Unsupported, field, message)
-            .with_hint("leave it out and set `max_tokens`; a chain's `limits.cost` bounds a run"));
-    }
-    Ok(body)
+    })
 }
 
 impl Wanted {

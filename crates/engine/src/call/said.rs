@@ -98,6 +98,7 @@ fn put(head: &mut Head, field: &str, value: &Value) -> Result<(), Fault> {
         "priority" => priority(text).map(|priority| head.priority = head.priority.or(Some(priority))),
         "min_level" => floor(text).map(|floor| head.floor = head.floor.or(Some(floor))),
         "task" | "profile" => name(text).map(|_| ()),
+        "max_cost" => return Err(no_ceiling(&format!("{PLACE}.max_cost"))),
         _ => return Err(unknown(field)),
     };
     read.map_err(|rule| {
@@ -105,6 +106,13 @@ fn put(head: &mut Head, field: &str, value: &Value) -> Result<(), Fault> {
         let message = format!("`{place}` {rule}");
         Fault::invalid(Code::BadField, place, message).with_hint("send another value, or leave the field out")
     })
+}
+
+/// A ceiling that nobody would hold is worse than none: `field` is where it stands.
+pub fn no_ceiling(field: &str) -> Fault {
+    let message = format!("`{field}` is not supported yet: nothing would hold a call to that ceiling");
+    Fault::invalid(Code::Unsupported, field, message)
+        .with_hint("leave it out and set `max_tokens`; a chain's `limits.cost` bounds a run")
 }
 
 fn unknown(field: &str) -> Fault {

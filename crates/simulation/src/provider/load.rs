@@ -60,6 +60,7 @@ mod tests {
         }
         assert_eq!(load.latency(2, Duration::from_secs(30)).as_millis(), 200);
         assert_eq!(load.latency(8, Duration::from_secs(30)).as_millis(), 900);
-        assert_eq!(load.latency(8, Duration::from_secs(1)).as_millis(), 200, "what is not known yet");
+        load.took(8, Duration::from_millis(500), Duration::from_secs(31));
+        assert_eq!(load.latency(8, Duration::from_secs(30)).as_millis(), 900, "what is not known yet");
     }
 }
