@@ -92,21 +92,16 @@ pub(crate) async fn serve(
     let mut connection = pin!(builder.serve_connection(io, answer));
     let mut finish = pin!(closing.finish.told());
     let mut watch = Watch::new(timer);
-    let ended = poll_fn(|cx| {
-        loop {
-            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                return Poll::Ready(Some(ended));
-            }
-            if !watch.is_over(cx) {
-                return finish.as_mut().poll(cx).map(|()| None);
-            }
-        }
+    let ended = poll_fn(|cx| match watch.poll(connection.as_mut(), cx) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending => finish.as_mut().poll(cx).map(|()| None),
     });
     let ended = if let Some(ended) = ended.await {
         ended
     } else {
         connection.as_mut().graceful_shutdown();
-        let mut connection = pin!(waking(connection, &closing));
+        let watched = poll_fn(|cx| watch.poll(connection.as_mut(), cx));
+        let mut connection = pin!(waking(watched, &closing));
         tokio::select! {
             ended = &mut connection => ended,
             () = closing.cut.told() => return,

@@ -5,13 +5,14 @@
 //! connection has one sleep, set anew only when it is over: a deadline that has moved on by then is slept for again.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::rt::Timer;
+use tokio::task::unconstrained;
 use tokio::time;
 
 /// hyper's side: the timer of one connection.
@@ -31,8 +32,16 @@ const NONE: u64 = u64::MAX;
 
 impl HeadTimer {
     pub(crate) fn new() -> Self {
-        let deadline = Deadline { origin: Instant::now(), until: NONE.into(), over: false.into() };
+        let deadline =
+            Deadline { origin: time::Instant::now().into_std(), until: NONE.into(), over: false.into() };
         Self(Arc::new(deadline))
+    }
+
+    fn set(&self, deadline: Instant) {
+        let until = deadline.saturating_duration_since(self.0.origin).as_nanos();
+        self.0.until.store(u64::try_from(until).unwrap_or(NONE - 1), Ordering::Relaxed);
+        // The head before may have come at the last moment.
+        self.0.over.store(false, Ordering::Relaxed);
     }
 
     fn until(&self) -> Option<Instant> {
@@ -43,13 +52,21 @@ impl HeadTimer {
 
 impl Timer for HeadTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        self.sleep_until(Instant::now() + duration)
+        self.sleep_until(self.now() + duration)
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        let until = deadline.saturating_duration_since(self.0.origin).as_nanos();
-        self.0.until.store(u64::try_from(until).unwrap_or(NONE - 1), Ordering::Relaxed);
+        self.set(deadline);
         Box::pin(HeadSleep(self.clone()))
+    }
+
+    fn now(&self) -> Instant {
+        time::Instant::now().into_std()
+    }
+
+    fn reset(&self, _: &mut Pin<Box<dyn hyper::rt::Sleep>>, deadline: Instant) {
+        // The sleep that is there sees it: it has nothing of its own.
+        self.set(deadline);
     }
 }
 
@@ -84,9 +101,23 @@ impl Watch {
         Self { timer, sleep: None }
     }
 
-    /// Whether a head has been waited for too long: then the connection is to be polled once more. To be asked
-    /// whenever the connection has nothing to do.
-    pub(crate) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Polls the connection, and once more when a head has been waited for too long.
+    pub(crate) fn poll<C: Future + ?Sized>(
+        &mut self,
+        mut connection: Pin<&mut C>,
+        cx: &mut Context<'_>,
+    ) -> Poll<C::Output> {
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(ended);
+            }
+            if !self.is_over(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             match &mut self.sleep {
                 // It has this task's waker already.
@@ -94,11 +125,12 @@ impl Watch {
                 Some(_) => self.sleep = None,
                 None => {
                     let Some(until) = self.timer.until() else { return false };
-                    if until <= Instant::now() {
+                    if until <= self.timer.now() {
                         return !self.timer.0.over.swap(true, Ordering::Relaxed);
                     }
                     let mut sleep = Box::pin(time::sleep_until(until.into()));
-                    if sleep.as_mut().poll(cx).is_pending() {
+                    // Whatever else this task has done: a sleep that is not polled to its timer never wakes anybody.
+                    if pin!(unconstrained(sleep.as_mut())).poll(cx).is_pending() {
                         self.sleep = Some(sleep);
                     }
                 }
@@ -113,34 +145,36 @@ mod tests {
 
     use super::*;
 
-    /// The sleep of hyper, watched as a connection watches it.
-    async fn slept(timer: &HeadTimer, watch: &mut Watch, mut sleep: Pin<Box<dyn hyper::rt::Sleep>>) {
-        poll_fn(|cx| {
-            loop {
-                if sleep.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                if !watch.is_over(cx) {
-                    return Poll::Pending;
-                }
-            }
-        })
-        .await;
-        assert!(timer.until().is_some());
-    }
-
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_deadline_that_moves_on_is_slept_for_again_and_one_that_passes_is_told() {
         let timer = HeadTimer::new();
         let mut watch = Watch::new(timer.clone());
-        let began = Instant::now();
-        let first = timer.sleep(Duration::from_millis(20));
-        let pending = poll_fn(|cx| Poll::Ready(watch.is_over(cx))).await;
-        assert!(!pending);
+        let began = time::Instant::now();
+        let first = timer.sleep(Duration::from_secs(20));
+        assert!(!poll_fn(|cx| Poll::Ready(watch.is_over(cx))).await);
         drop(first);
         assert_eq!(timer.until(), None);
-        let second = timer.sleep(Duration::from_millis(60));
-        slept(&timer, &mut watch, second).await;
-        assert!(began.elapsed() >= Duration::from_millis(60));
+        for _ in 0..2 {
+            let mut later = timer.sleep(Duration::from_secs(60));
+            poll_fn(|cx| watch.poll(later.as_mut(), cx)).await;
+        }
+        assert_eq!(began.elapsed().as_secs(), 120, "the second does not take the first one's word");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_has_done_much_is_woken_all_the_same() {
+        let timer = HeadTimer::new();
+        let mut watch = Watch::new(timer.clone());
+        let mut sleep = timer.sleep(Duration::from_secs(5));
+        let mut spent = false;
+        poll_fn(|cx| {
+            if !std::mem::replace(&mut spent, true) {
+                while tokio::task::coop::has_budget_remaining() {
+                    let _ = pin!(tokio::task::consume_budget()).poll(cx);
+                }
+            }
+            watch.poll(sleep.as_mut(), cx)
+        })
+        .await;
     }
 }

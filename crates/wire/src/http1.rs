@@ -8,7 +8,7 @@ mod body;
 mod head;
 
 pub use body::{Framing, Piece};
-pub use head::{Answer, read_head};
+pub use head::{Answer, MAX_HEAD, read_head};
 
 /// What came is not HTTP/1.1, or is more of it than is taken. Says what, never which bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

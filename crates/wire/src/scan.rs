@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use serde::Deserialize;
+
 /// The text is not the JSON that was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken;
@@ -75,6 +77,16 @@ impl<'a> Members<'a> {
         let at = value(self.text.as_bytes(), self.at).ok_or(Broken)?;
         self.at = at.end;
         Ok((self.text.get(at.clone()).ok_or(Broken)?, at))
+    }
+
+    /// The value that belongs to the key, read by `serde_json` in place of [`Self::value`]: its bytes are looked at
+    /// once. `None` is `null`.
+    pub(crate) fn read<T: Deserialize<'a>>(&mut self) -> Result<Option<T>, Broken> {
+        let rest = self.text.get(self.at..).ok_or(Broken)?;
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Option<T>>();
+        let read = values.next().and_then(Result::ok).ok_or(Broken)?;
+        self.at += values.byte_offset();
+        Ok(read)
     }
 
     /// How far the text was read: where it is broken, not far behind.

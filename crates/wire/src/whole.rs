@@ -32,21 +32,8 @@ pub fn answer_usage(dialect: Dialect, body: &[u8]) -> Result<Option<Usage>, Faul
     })
 }
 
-/// The figures of a dialect.
-pub(crate) trait Read<'a>: Deserialize<'a> {
-    /// The figures, where they stand there as they usually do; else `serde` reads them, or says that it cannot.
-    fn scan(_: &'a str) -> Option<Self> {
-        None
-    }
-}
-
-impl Read<'_> for anthropic::usage::Figures {}
-impl Read<'_> for responses::usage::Figures {}
-impl<'a> Read<'a> for bedrock::usage::Figures<'a> {}
-impl Read<'_> for gemini::usage::Figures {}
-
 /// The usage in it, if it has any.
-fn look<'a, F: Read<'a>>(dialect: Dialect, body: &'a [u8]) -> Result<Option<F>, Fault> {
+fn look<'a, F: Deserialize<'a>>(dialect: Dialect, body: &'a [u8]) -> Result<Option<F>, Fault> {
     let text = std::str::from_utf8(body).map_err(|error| unreadable(body, error.valid_up_to()))?;
     let mut members = Members::of(text).map_err(|Broken| unreadable(body, 0))?;
     let mut seen = Seen { usage: None, told: false, error: None, whole: false };
@@ -65,17 +52,13 @@ struct Seen<'a, F> {
     whole: bool,
 }
 
-impl<'a, F: Read<'a>> Seen<'a, F> {
+impl<'a, F: Deserialize<'a>> Seen<'a, F> {
     fn all(&mut self, dialect: Dialect, members: &mut Members<'a>) -> Result<(), Broken> {
         while let Some(key) = members.key()? {
             // Two readers that disagree on which of two counts is how limits are slipped past.
             let twice = match &*key.name {
                 "usage" | "usageMetadata" => {
-                    let (value, _) = members.value()?;
-                    self.usage = match F::scan(value) {
-                        None => serde_json::from_str(value).map_err(|_| Broken)?,
-                        figures => figures,
-                    };
+                    self.usage = members.read()?;
                     std::mem::replace(&mut self.told, true)
                 }
                 "error" => self.error.replace(members.value()?.0).is_some(),

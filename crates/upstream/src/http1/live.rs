@@ -1,16 +1,17 @@
 //! One connection: a request on its way out, an answer's head on its way in.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io::{self, IoSlice, Write as _};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf as _, BytesMut};
 use http::Method;
 use tokio::io::AsyncWrite as _;
+use tokio::task::unconstrained;
 use tokio_util::io::poll_read_buf;
 use types::{Code, Fault, Kind, Progress};
-use wire::http1::{Answer, NotHttp, read_head};
+use wire::http1::{Answer, MAX_HEAD, NotHttp, read_head};
 
 use crate::dial::Stream;
 use crate::request::Ready;
@@ -35,7 +36,7 @@ pub(crate) struct Live {
 
 /// Why a request on a connection failed.
 pub(crate) enum SendError {
-    /// The connection was closed before it took a byte of the request, which comes back unharmed.
+    /// The connection was closed before it took the request or a part of it, which comes back unharmed.
     Unsent(Box<Ready>),
     /// Something went wrong after that.
     Failed(Fault),
@@ -48,15 +49,18 @@ impl Live {
 
     /// Whether the peer has kept the connection open since it was last used, and has said nothing unasked.
     pub(super) fn is_good(&mut self) -> bool {
-        self.poll_read(&mut Context::from_waker(Waker::noop())).is_pending()
+        // Without a budget nothing would be asked, and every connection look good.
+        let read = unconstrained(poll_fn(|cx| self.poll_read(cx)));
+        pin!(read).poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
-    /// Sends a request and waits for the answer's head. An answer that comes before the request has left is the
-    /// last one on its connection.
+    /// Sends a request and waits for the answer's head. A refusal that comes before the request has left ends it, and
+    /// is the last answer on its connection; who begins a good answer before that is sent the rest first.
     pub(crate) async fn send(&mut self, mut request: Ready) -> Result<Answer, SendError> {
         write_head(&request, &mut self.head);
         self.filled = false;
         let mut sending = Sending { head: 0, over: false, error: None };
+        let mut early: Option<Answer> = None;
         let answer = poll_fn(|cx| {
             if !sending.over
                 && let Poll::Ready(written) = self.poll_write(cx, &mut sending, &mut request)
@@ -66,6 +70,15 @@ impl Live {
                 if sending.error.is_some() && sending.head == 0 {
                     return Poll::Ready(Err(None));
                 }
+            }
+            if let Some(answer) = early.take_if(|_| sending.over) {
+                return Poll::Ready(Ok(Answer {
+                    stays_open: sending.error.is_none() && answer.stays_open,
+                    ..answer
+                }));
+            }
+            if early.is_some() {
+                return Poll::Pending;
             }
             // Whoever refuses a request may answer before all of it has come, and take no more.
             let failed =
@@ -79,10 +92,14 @@ impl Live {
                 }
                 // A head ends with a line: a byte at a time, it is not read from its beginning with every byte.
                 let new = self.read.get(before..).unwrap_or_default();
-                if !new.contains(&b'\n') && self.read.len() < LARGE_ROOM {
+                if !new.contains(&b'\n') && self.read.len() < MAX_HEAD {
                     continue;
                 }
                 match read_head(&mut self.read) {
+                    Ok(Some(answer)) if !sending.over && answer.status.is_success() => {
+                        early = Some(answer);
+                        return Poll::Pending;
+                    }
                     Ok(Some(mut answer)) => {
                         answer.stays_open &= sending.over && sending.error.is_none();
                         return Poll::Ready(Ok(answer));

@@ -204,6 +204,29 @@ async fn bodies_end_as_their_framing_says() {
     }
 }
 
+/// A server that answers before it reads: its head at once, the rest once all of the request is there.
+#[tokio::test]
+async fn who_answers_before_reading_is_sent_the_rest_of_the_request() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let size = 16 << 20;
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n").await.unwrap();
+        let (mut read, mut buffer) = (0, vec![0; 1 << 20]);
+        while read < size {
+            read += socket.read(&mut buffer).await.unwrap();
+        }
+        socket.write_all(b"{}").await.unwrap();
+    });
+    let mut large = call();
+    large.body = bytes::Bytes::from(vec![b' '; size]).into();
+    let mut exchange = client(&url).send(large).await.unwrap();
+    assert_eq!(text(&mut exchange).await, "{}");
+    server.await.unwrap();
+}
+
 #[tokio::test]
 async fn an_event_is_handed_on_when_it_comes() {
     let gates: Vec<Gate> = (0..3).map(|_| Gate::new()).collect();

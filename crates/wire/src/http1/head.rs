@@ -9,8 +9,9 @@ use httparse::{ParserConfig, Response, Status};
 
 use super::{Framing, NotHttp};
 
-/// The longest head, in bytes, and the most headers.
-const MAX_HEAD: usize = 128 << 10;
+/// The longest head, in bytes.
+pub const MAX_HEAD: usize = 128 << 10;
+/// The most headers.
 const MAX_HEADERS: usize = 128;
 
 /// An answer up to its body.
@@ -33,6 +34,9 @@ pub struct Answer {
 /// [`NotHttp`]; nothing more can be read from the connection then.
 pub fn read_head(buffer: &mut BytesMut) -> Result<Option<Answer>, NotHttp> {
     loop {
+        // Empty lines before it are passed (RFC 9112 §2.2), once.
+        let empty = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        buffer.advance(empty);
         let mut room = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut head = Response::new(&mut []);
         let read = ParserConfig::default().parse_response_with_uninit_headers(&mut head, buffer, &mut room);
@@ -69,9 +73,8 @@ pub fn read_head(buffer: &mut BytesMut) -> Result<Option<Answer>, NotHttp> {
             headers.append(name, value);
         }
         buffer.advance(length);
-        let stays_open = said.stays_open(version);
         let framing = said.framing(status);
-        let stays_open = stays_open && framing != Framing::UntilClose;
+        let stays_open = said.stays_open(version, status) && framing != Framing::UntilClose;
         return Ok(Some(Answer { status, headers, framing, stays_open }));
     }
 }
@@ -109,22 +112,29 @@ impl Said {
         Ok(())
     }
 
-    /// RFC 9112 §9.3. An answer with both a length and a coding is suspect, and the last on its connection (§6.3).
-    fn stays_open(&self, version: Version) -> bool {
-        let suspect = self.coded.is_some() && self.length.is_some();
+    /// RFC 9112 §9.3. An answer that says of its end what cannot be true is the last on its connection: one with both
+    /// a length and a coding (§6.3), a coding in HTTP/1.0 (§6.1), a body where there is none.
+    fn stays_open(&self, version: Version, status: StatusCode) -> bool {
+        let coded = self.coded.is_some();
+        let suspect = coded && (self.length.is_some() || version != Version::HTTP_11 || is_bare(status))
+            || status == StatusCode::NO_CONTENT && self.length.is_some_and(|length| length > 0);
         !self.close && !suspect && (version == Version::HTTP_11 || self.keep)
     }
 
     /// RFC 9112 §6.3.
     fn framing(&self, status: StatusCode) -> Framing {
-        let bare = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         match (self.coded, self.length) {
-            _ if bare => Framing::Length(0),
+            _ if is_bare(status) => Framing::Length(0),
             (Some(true), _) => Framing::chunked(),
             (None, Some(length)) => Framing::Length(length),
             (Some(false), _) | (None, None) => Framing::UntilClose,
         }
     }
+}
+
+/// Answers of these kinds have no body, whatever they say.
+fn is_bare(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 fn digits(text: &[u8]) -> Option<u64> {
@@ -170,7 +180,14 @@ mod tests {
                 false,
             ),
             ("HTTP/1.1 200 OK\r\n\r\n", Framing::UntilClose, false),
-            ("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n", Framing::Length(0), true),
+            ("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n", Framing::Length(0), false),
+            ("HTTP/1.1 304 x\r\ntransfer-encoding: chunked\r\n\r\n", Framing::Length(0), false),
+            (
+                "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\nconnection: keep-alive\r\n\r\n",
+                Framing::chunked(),
+                false,
+            ),
+            ("\r\nHTTP/1.1 204 No Content\r\n\r\n", Framing::Length(0), true),
             ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 304 x\r\n\r\n", Framing::Length(0), true),
         ] {
             let answer = read(head).unwrap().unwrap();

@@ -5,8 +5,6 @@ use serde_json::{Value, json};
 use types::Usage;
 
 use crate::piece::Count;
-use crate::scan::Members;
-use crate::whole::Read;
 
 /// `usage` of a chat completion, its last chunk, or an embedding.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -42,54 +40,6 @@ pub(crate) struct CompletionDetails {
 
 pub(crate) fn count(count: Option<Count>) -> u64 {
     count.unwrap_or_default().0
-}
-
-impl<'a> Read<'a> for Figures {
-    fn scan(text: &'a str) -> Option<Self> {
-        let mut figures = Self::default();
-        each(text, |name, value| match name {
-            "prompt_tokens" => number(&mut figures.prompt_tokens, value),
-            "completion_tokens" => number(&mut figures.completion_tokens, value),
-            "total_tokens" => number(&mut figures.total_tokens, value),
-            "prompt_cache_hit_tokens" => number(&mut figures.prompt_cache_hit_tokens, value),
-            "prompt_tokens_details" if figures.prompt_tokens_details.is_none() => {
-                let details = figures.prompt_tokens_details.insert(PromptDetails::default());
-                each(value, |name, value| match name {
-                    "cached_tokens" => number(&mut details.cached, value),
-                    "cache_write_tokens" => number(&mut details.cache_write, value),
-                    "audio_tokens" => number(&mut details.audio, value),
-                    _ => Some(()),
-                })
-            }
-            "completion_tokens_details" if figures.completion_tokens_details.is_none() => {
-                let details = figures.completion_tokens_details.insert(CompletionDetails::default());
-                each(value, |name, value| match name {
-                    "reasoning_tokens" => number(&mut details.reasoning, value),
-                    "audio_tokens" => number(&mut details.audio, value),
-                    _ => Some(()),
-                })
-            }
-            "prompt_tokens_details" | "completion_tokens_details" => None,
-            _ => Some(()),
-        })?;
-        Some(figures)
-    }
-}
-
-/// The members of an object; `None` where it is none, or `read` could not read one.
-fn each<'a>(text: &'a str, mut read: impl FnMut(&str, &'a str) -> Option<()>) -> Option<()> {
-    let mut members = Members::of(text).ok()?;
-    while let Some(key) = members.key().ok()? {
-        read(&key.name, members.value().ok()?.0)?;
-    }
-    Some(())
-}
-
-/// A figure as it usually stands; `None` for one that stands there twice or in any other way.
-fn number(figure: &mut Option<Count>, text: &str) -> Option<()> {
-    let plain = text.len() < 19 && text.bytes().all(|byte| byte.is_ascii_digit()) && figure.is_none();
-    let number = text.bytes().fold(0, |number, digit| number * 10 + u64::from(digit.wrapping_sub(b'0')));
-    plain.then(|| *figure = Some(Count(number)))
 }
 
 impl Figures {
