@@ -81,9 +81,11 @@ impl Engine {
     /// The call with the conversation up to `previous` in its own input; `None` if that is not kept here.
     async fn recalled(&self, previous: &str, admitted: &Admitted<'_>) -> Result<Option<Inbound>, Fault> {
         let Admitted { parsed: Parsed { inbound, peek, .. }, who, .. } = admitted;
+        // Perhaps it is being written just now: its stream has only just ended. Asked before looking, since what
+        // is written while we look is missed by the look and no longer being written after it.
+        let writing = !self.0.keeps.is_empty();
         let mut turns = self.history(previous, who).await?;
-        if turns.is_none() && !self.0.keeps.is_empty() {
-            // Perhaps it is being written just now: its stream has only just ended.
+        if turns.is_none() && writing {
             self.0.keeps.close();
             let _ = tokio::time::timeout(WRITING, self.0.keeps.wait()).await;
             turns = self.history(previous, who).await?;
