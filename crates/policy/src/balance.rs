@@ -39,7 +39,8 @@ pub struct Balance {
     usual: AtomicU64,
 }
 
-/// One with more load than the usual winner, or slower, by this factor is poor: taken only where others are too.
+/// One with more load than the usual winner is busy, and one that takes more time slow, by this factor: taken only where
+/// others are too.
 const POOR: f64 = 2.0;
 /// Draws at most.
 const DRAWS: usize = 3;
@@ -71,9 +72,11 @@ impl Balance {
     }
 
     /// Of ten members of which two are bad, one pair in 45 is both of them: two in a hundred calls, enough to
-    /// be the p99. So a pair whose better one is poor is drawn anew. And who is slow has little to do, because little is sent
-    /// there, so that its load looks good beside a busy one's: so whether one is poor comes before the load, much as
-    /// Prequal's rule puts hot and cold before latency.
+    /// be the p99. So a pair whose better one is slow or busy is drawn anew. And who is slow has little to do, because
+    /// little is sent there, so that its load looks good beside a busy one's, most of all in a burst, when all others are
+    /// busy: so whether one is slow comes before whether it is busy, and this before the load, much as Prequal's rule puts
+    /// hot and cold before latency. Should the others be too busy to be quick, what is usual grows with them, and who was
+    /// slow is so no more.
     fn better_of_two<E: Borrow<Endpoint>>(
         &self,
         among: &[E],
@@ -85,7 +88,7 @@ impl Balance {
         let look = |at: usize| {
             let endpoint = among.get(at)?.borrow();
             let (load, time) = (endpoint.load(tokens, now), endpoint.seconds(now));
-            Some(Look { poor: load > usual_load * POOR || time > usual_time * POOR, load, time, at })
+            Some(Look { slow: time > usual_time * POOR, busy: load > usual_load * POOR, load, time, at })
         };
         let mut best: Option<Look> = None;
         for _ in 0..DRAWS {
@@ -96,7 +99,7 @@ impl Balance {
             if best.is_none_or(|best| winner.before(&best)) {
                 best = Some(winner);
             }
-            if best.is_some_and(|best| !best.poor) {
+            if best.is_some_and(|best| !best.slow && !best.busy) {
                 break;
             }
             random = mix(random.wrapping_add(0x9E37_79B9_7F4A_7C15));
@@ -111,7 +114,8 @@ impl Balance {
 /// One of those that were drawn.
 #[derive(Clone, Copy, Debug)]
 struct Look {
-    poor: bool,
+    slow: bool,
+    busy: bool,
     load: f64,
     time: f64,
     at: usize,
@@ -119,7 +123,7 @@ struct Look {
 
 impl Look {
     fn before(&self, other: &Self) -> bool {
-        (self.poor, self.load) < (other.poor, other.load)
+        (self.slow, self.busy, self.load) < (other.slow, other.busy, other.load)
     }
 }
 
