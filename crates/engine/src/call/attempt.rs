@@ -156,15 +156,13 @@ impl Engine {
         maker: &Maker,
         trial: &mut Trial,
     ) -> Result<Got, Fault> {
-        let streamed = planned.admitted.parsed.peek.stream;
         let send = trial.send;
-        let by = if streamed { send.first_token_by } else { send.answer_by };
         let began = clock::now();
         let result = match trial.make(planned, maker) {
             Ok((made, record)) => {
                 // Pinned where it is made: the deadline would otherwise move all of it.
                 let work = pin!(self.exchange(planned, made, send, record));
-                tokio::time::timeout_at(clock::instant(by), work).await.ok()
+                tokio::time::timeout_at(clock::instant(send.answer_by), work).await.ok()
             }
             Err(fault) => Some(Err(fault)),
         };
