@@ -52,15 +52,13 @@ impl Engine {
                     let Some(target) = plan.targets.get(send.target) else {
                         return Err(Fault::internal("the attempt machine named a target that is not there"));
                     };
-                    let counted = match self.model_limit(planned, send.target, tally).await {
-                        Ok(counted) => counted,
+                    let granted = match self.holdings(planned, send.target, tally, &mut may).await {
+                        Ok(granted) => granted,
                         Err(used_up) => {
-                            may.granted().unsent();
                             event = Event::Withheld(last.clone().unwrap_or(used_up));
                             continue;
                         }
                     };
-                    let granted = may.granted().counting(counted);
                     let mut trial = Trial::begin(self, planned, (target, send), (granted, tally));
                     let result = if send.hedge_at.is_some() {
                         let race = self.race((planned, &maker), (trial, tally), &mut machine, &mut may);

@@ -211,15 +211,13 @@ impl Continuation {
                     let Some(target) = planned.plan.targets.get(send.target) else {
                         return Err(Fault::internal("the attempt machine named a target that is not there"));
                     };
-                    let counted = match engine.model_limit(&planned, send.target, tally).await {
-                        Ok(counted) => counted,
+                    let granted = match engine.holdings(&planned, send.target, tally, &mut may).await {
+                        Ok(granted) => granted,
                         Err(used_up) => {
-                            may.granted().unsent();
                             event = Event::Withheld(last.clone().unwrap_or(used_up));
                             continue;
                         }
                     };
-                    let granted = may.granted().counting(counted);
                     let mut trial = Trial::begin(engine, &planned, (target, send), (granted, tally));
                     match engine.once(&planned, &maker, &mut trial).await {
                         Ok(Got::Stream(started)) => {

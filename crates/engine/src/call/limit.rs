@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use policy::attempt::{Cause, Causes};
 use policy::degrade::Level;
+use policy::health::Known;
 use policy::limit::{Action, Claim, Denial, Place, Rank, Rules, Take, Tier, Unit};
 use types::{Blame, Code, Dialect, Fault, Kind, Retry};
 use upstream::clock;
 
+use crate::call::permissions::{Granted, Permissions};
 use crate::call::tally::Tally;
 use crate::call::{Plan, Planned, Target};
 use crate::limits::{Ask, Grant};
@@ -80,7 +82,7 @@ impl Engine {
     /// Takes what the call will likely use. The tally keeps it until the call is over.
     ///
     /// Of models only one is counted: the one that is asked first, or, where its own limit is used up, the next one
-    /// of the route whose is not. Every further attempt counts when it is made ([`Engine::model_limit`]).
+    /// of the route whose is not. Every further attempt counts when it is made ([`Engine::holdings`]).
     pub(super) async fn limit(&self, planned: &mut Planned<'_>, tally: &mut Tally) -> Result<(), Fault> {
         if !planned.admitted.snapshot.limits() {
             return Ok(());
@@ -157,11 +159,31 @@ impl Engine {
         Ok(())
     }
 
-    /// What the attempt that is now to be made at `target` counts of its model's own limit; `None`: it has none, or
-    /// the call is served worse instead.
+    /// What the attempt holds that is now to be made at `target`, its model's own limit taken, too.
     ///
-    /// Fails where the limit is used up: the attempt is not made.
-    pub(super) async fn model_limit(
+    /// Fails where that is used up: the attempt is not made, and all that it held is free again.
+    pub(super) async fn holdings<'a, F: Fn(usize) -> Option<Known<'a>>>(
+        &self,
+        planned: &Planned<'_>,
+        target: usize,
+        tally: &mut Tally,
+        may: &mut Permissions<'a, F>,
+    ) -> Result<Granted, Fault> {
+        // Until then it stays with `may`: who stops waiting for this gives it back there.
+        let counted = self.model_limit(planned, target, tally).await;
+        let granted = may.granted();
+        match counted {
+            Ok(counted) => Ok(Granted { counted, ..granted }),
+            Err(used_up) => {
+                granted.unsent();
+                Err(used_up)
+            }
+        }
+    }
+
+    /// What an attempt at `target` counts of its model's own limit; `None`: it has none, or the call is served worse
+    /// instead.
+    async fn model_limit(
         &self,
         planned: &Planned<'_>,
         target: usize,

@@ -67,11 +67,6 @@ pub(super) struct Granted {
 }
 
 impl Granted {
-    /// With what the attempt counts of its model's own limit.
-    pub(super) fn counting(self, counted: Option<Grant>) -> Self {
-        Self { counted, ..self }
-    }
-
     /// The attempt is not made: all of it is free again.
     pub(super) fn unsent(self) {
         if let Some(place) = self.place {
