@@ -36,8 +36,7 @@ const MAX_ANSWER: usize = 64 << 20;
 pub(super) const MAX_ERROR: usize = 64 << 10;
 
 impl Engine {
-    pub(super) async fn attempt(&self, planned: Planned<'_>, tally: &mut Tally) -> Result<Answered, Fault> {
-        let planned = &planned;
+    pub(super) async fn attempt(&self, planned: &Planned<'_>, tally: &mut Tally) -> Result<Answered, Fault> {
         let plan = &planned.plan;
         let mut machine = machine(planned);
         let mut may = permissions(planned, self.metrics(), planned.admitted.parsed.began);
@@ -124,7 +123,7 @@ impl Engine {
     ) -> Result<Place, InVain> {
         let settings = planned.admitted.snapshot.config().overload.concurrency;
         let Some(target) = planned.plan.targets.get(target) else { return Err(InVain::Late) };
-        let tokens = planned.expected.0 + planned.expected.1;
+        let tokens = planned.terms.tokens();
         let began = clock::now();
         let who = &planned.admitted.who;
         let by = (began + settings.wait).min(total_by);
@@ -198,8 +197,8 @@ impl Engine {
             simulated: target.provider.is_simulated(),
             request_id: request_id(&exchange.headers).cloned(),
             dropped,
-            limits: (planned.limits != Standing::default()).then(|| Box::new(planned.limits)),
-            level: planned.ration.map_or(Level::Full, |ration| ration.level),
+            limits: (planned.terms.limits != Standing::default()).then(|| Box::new(planned.terms.limits)),
+            level: planned.terms.ration.map_or(Level::Full, |ration| ration.level),
             profile: profile.map(|applied| applied.name),
         };
         if parsed.peek.stream {
@@ -236,19 +235,19 @@ impl Engine {
 /// The attempt machine of a call.
 fn machine(planned: &Planned<'_>) -> Machine {
     let parsed = &planned.admitted.parsed;
-    let clock = (parsed.began, planned.deadline());
+    let clock = (parsed.began, planned.terms.over_by());
     let mut machine = Machine::on(Arc::clone(&planned.plan.route), planned.plan.timeouts, clock, ids::seed())
-        .needing(planned.expected.0 + parsed.peek.max_tokens.unwrap_or(0));
-    if let Some(retry) = planned.retry {
+        .needing(planned.terms.expected.0 + parsed.peek.max_tokens.unwrap_or(0));
+    if let Some(retry) = planned.terms.retry {
         machine = machine.retrying(retry);
     }
-    if let Some(tries) = planned.ration.and_then(|ration| ration.attempts) {
+    if let Some(tries) = planned.terms.ration.and_then(|ration| ration.attempts) {
         machine = machine.trying_at_most(tries);
     }
     if !parsed.peek.stream {
         machine = machine.whole();
     }
-    match planned.preferred {
+    match planned.terms.preferred {
         Some(target) => machine.preferring(target),
         None => machine,
     }

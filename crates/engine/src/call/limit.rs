@@ -91,14 +91,14 @@ impl Engine {
         let limits = &config.limits;
         let names = Names::of(planned);
         let priority = planned.admitted.parsed.inbound.head.priority.unwrap_or_default();
-        let tokens = planned.expected.0 + planned.expected.1;
+        let tokens = planned.terms.tokens();
         let claims = Tier::ALL.into_iter().filter_map(|tier| {
             let name = names.of_tier(tier)?;
             Some((limits.rules(tier, name)?, name))
         });
         let take = Take::new(tokens, priority, clock::now()).with_shares(limits.shares);
         let take = claims.clone().fold(take, |take, (rules, name)| take.with(rules, name));
-        let mut at = planned.preferred.unwrap_or(0);
+        let mut at = planned.terms.preferred.unwrap_or(0);
         let mut denial = match self.0.limits.take(&take).await {
             Ok(grant) => {
                 granted(planned, tally, (grant, at), None);
@@ -144,10 +144,10 @@ impl Engine {
             priority,
             shares: limits.shares,
         });
-        planned.limits = denial.standing;
+        planned.terms.limits = denial.standing;
         tally.denied(denial.standing);
         if limits.excess.action == Action::Degraded {
-            planned.least = EXCEEDING;
+            planned.terms.least = EXCEEDING;
             return Ok(());
         }
         let grant = match ask {
@@ -188,9 +188,9 @@ impl Engine {
         planned: &Planned<'_>,
         target: usize,
         tally: &mut Tally,
-    ) -> Result<Option<Grant>, Fault> {
+    ) -> Result<Option<Box<Grant>>, Fault> {
         let snapshot = &planned.admitted.snapshot;
-        if !snapshot.limits() || planned.least == EXCEEDING {
+        if !snapshot.limits() || planned.terms.least == EXCEEDING {
             return Ok(None);
         }
         if let Some(ahead) = tally.ahead(target) {
@@ -204,11 +204,11 @@ impl Engine {
         let Some((rules, name)) = name.and_then(|name| Some((limits.rules(Tier::Model, name)?, name))) else {
             return Ok(None);
         };
-        let tokens = planned.expected.0 + planned.expected.1;
+        let tokens = planned.terms.tokens();
         let priority = planned.admitted.parsed.inbound.head.priority.unwrap_or_default();
         let take = Take::new(tokens, priority, clock::now()).with_shares(limits.shares).with(rules, name);
         let taken = self.0.limits.take(&take).await;
-        taken.map(Some).map_err(|denial| refused(&denial, limits.retry_after))
+        taken.map(|grant| Some(Box::new(grant))).map_err(|denial| refused(&denial, limits.retry_after))
     }
 
     async fn wait_for_limit(&self, planned: &Planned<'_>, ask: Ask, denial: &Denial) -> Option<Grant> {
@@ -220,7 +220,7 @@ impl Engine {
             priority: ask.priority,
             flow: planned.admitted.who.tenant.as_ref().map_or(0, |tenant| ids::hash(tenant.bytes())),
             cost: ask.tokens,
-            deadline: planned.deadline().into_iter().chain([by, total_by]).min().unwrap_or(by),
+            deadline: planned.terms.over_by().into_iter().chain([by, total_by]).min().unwrap_or(by),
             rank: Rank::Spared,
         };
         self.0.limits.wait(ask, denial, place, limits.queue).await.ok()
@@ -234,7 +234,7 @@ fn granted(
     (grant, target): (Grant, usize),
     used_up: Option<UsedUp>,
 ) {
-    planned.limits = grant.standing();
+    planned.terms.limits = grant.standing();
     planned.used_up = used_up.map(Box::new);
     tally.granted(grant, target);
 }

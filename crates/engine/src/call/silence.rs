@@ -13,7 +13,7 @@ pub(super) fn silent(planned: &Planned<'_>, target: &Target, send: Send, began: 
     let waited = by.since(began);
     let total_by = planned.admitted.parsed.began + timeouts.total;
     let which = if by >= send.total_by {
-        if planned.deadline == Some(by) {
+        if planned.terms.deadline == Some(by) {
             "the end of the caller's own deadline".to_owned()
         } else if by >= total_by {
             format!("the end of the call's `timeouts.total` of {:?}", timeouts.total)

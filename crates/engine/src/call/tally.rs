@@ -34,10 +34,10 @@ pub(crate) struct Tally {
     told: bool,
     /// The compartment that it is in.
     pass: Option<Pass>,
-    /// What it took of its limits.
-    grant: Option<Grant>,
+    /// What it took of its limits; boxed here and where else a call keeps it, because most have none.
+    grant: Option<Box<Grant>>,
     /// The part of it that is the model's own, for the first attempt at this target.
-    ahead: Option<(usize, Grant)>,
+    ahead: Option<(usize, Box<Grant>)>,
     limits: Standing,
     /// Tokens of all attempts that were settled, and the time to the last one's content.
     tokens: u64,
@@ -125,13 +125,13 @@ impl Tally {
     /// The call has taken this of its limits, and of the model's own for an attempt at `target`.
     pub(super) fn granted(&mut self, mut grant: Grant, target: usize) {
         self.limits = grant.standing();
-        self.ahead = grant.part(Tier::Model).map(|part| (target, part));
-        self.grant = Some(grant);
+        self.ahead = grant.part(Tier::Model).map(|part| (target, Box::new(part)));
+        self.grant = Some(Box::new(grant));
     }
 
     /// What was taken of the model's own limit for an attempt at `target`, which is now made. What was taken for
     /// another target is given back.
-    pub(super) fn ahead(&mut self, target: usize) -> Option<Grant> {
+    pub(super) fn ahead(&mut self, target: usize) -> Option<Box<Grant>> {
         let (of, part) = self.ahead.take()?;
         if of == target {
             return Some(part);
