@@ -54,8 +54,6 @@ pub use record::Settled;
 pub use relay::Relay;
 pub use reply::{About, Answered, Inbound, Refusal, Whole};
 
-pub use tally::turned_away;
-
 use crate::Engine;
 use crate::call::ration::Ration;
 use crate::call::tally::Tally;

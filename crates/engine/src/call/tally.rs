@@ -45,21 +45,30 @@ pub(crate) struct Tally {
     _gauge: Gauge,
 }
 
-/// Names a request that never became a call, and tells the log why, so that its caller can ask about it.
-pub fn turned_away(fault: &Fault) -> CallId {
-    let call = ids::call();
-    let end = CallEnd {
-        call,
-        trace: TraceId::from(call),
-        caller: None,
-        asked: "",
-        outcome: Outcome::Failed,
-        attempts: 0,
-        duration: Duration::ZERO,
-        cost: Some(Money::ZERO),
-    };
-    telemetry::log::call_failed(&end, fault);
-    call
+impl Engine {
+    /// Names a request that never became a call, and tells the log why, so that its caller can ask about it. Of many
+    /// in one second the log has the first ones, and how many there were.
+    pub fn turned_away(&self, fault: &Fault) -> CallId {
+        let call = ids::call();
+        let end = CallEnd {
+            call,
+            trace: TraceId::from(call),
+            caller: None,
+            asked: "",
+            outcome: Outcome::Failed,
+            attempts: 0,
+            duration: Duration::ZERO,
+            cost: Some(Money::ZERO),
+        };
+        self.refused(&end, fault);
+        call
+    }
+
+    /// Nothing was sent for it: whoever causes such a line pays nothing for it.
+    fn refused(&self, end: &CallEnd<'_>, fault: &Fault) {
+        self.metrics().refused(fault.kind);
+        self.0.refusals.tell(end, fault, clock::now());
+    }
 }
 
 impl Tally {
@@ -194,6 +203,7 @@ impl Tally {
             cost: self.cost,
         };
         match fault {
+            Some(fault) if self.attempts == 0 => self.engine.refused(&end, fault),
             Some(fault) => telemetry::log::call_failed(&end, fault),
             None => telemetry::log::call_done(&end),
         }
