@@ -4,9 +4,10 @@
 //! Parsed ──admit──▶ Admitted ──plan──▶ Planned ──attempt──▶ Answered ──settle──▶ Settled
 //! ```
 //!
-//! Each stage takes the one before by value, so none can be left out or run twice. All of it runs in the task
-//! that owns the caller's connection; dropping the future, or the stream that it gave, cancels the call,
-//! and its record settles it then ([`record`]). Caches and budgets will stand between `plan` and `attempt`.
+//! Each stage takes the one before, so none can be left out; the attempts only look at the plan, which stays where it
+//! is. All of it runs in the task that owns the caller's connection; dropping the future, or the stream that it gave,
+//! cancels the call, and its record settles it then ([`record`]). Caches and budgets will stand between `plan` and
+//! `attempt`.
 
 mod admit;
 mod attempt;
@@ -30,6 +31,7 @@ pub mod said;
 mod silence;
 mod stream;
 mod tally;
+mod terms;
 mod trial;
 mod watch;
 
@@ -52,11 +54,10 @@ pub use record::Settled;
 pub use relay::Relay;
 pub use reply::{About, Answered, Inbound, Refusal, Whole};
 
-pub use tally::turned_away;
-
 use crate::Engine;
 use crate::call::ration::Ration;
 use crate::call::tally::Tally;
+use crate::call::terms::Terms;
 use crate::snapshot::Snapshot;
 
 /// A body that is what its dialect says it is.
@@ -80,37 +81,20 @@ pub(crate) struct Admitted<'a> {
 pub(crate) struct Planned<'a> {
     admitted: Admitted<'a>,
     plan: Arc<Plan>,
-    /// The call's own, instead of the route's.
-    retry: Option<policy::retry::Policy>,
-    /// The caller's own.
-    deadline: Option<Moment>,
-    /// When it must be over, as long as there is too much to do.
-    within: Option<Moment>,
-    /// The target to be asked first; `None`: they are asked in order.
-    preferred: Option<usize>,
-    /// The tokens that it will likely take in and give out.
-    expected: (u64, u64),
-    /// The best that a limit which it exceeds lets it have.
-    least: policy::degrade::Level,
-    /// What it gets, if that is less than it asks for.
-    ration: Option<Ration>,
-    /// Where its limits stand.
-    limits: policy::limit::Standing,
+    terms: Terms,
     /// Targets whose model's own limit was used up when the call took its limits.
     used_up: Option<Box<limit::UsedUp>>,
-    /// The parameters of a task or profile, where one was asked for.
-    profile: Option<Box<profile::Wanted>>,
 }
 
 impl Planned<'_> {
     /// The target that is asked first, if it can be.
     fn first(&self) -> Option<&Arc<Target>> {
-        self.plan.targets.get(self.preferred.unwrap_or(0))
+        self.plan.targets.get(self.terms.preferred.unwrap_or(0))
     }
 
     /// Whether an attempt is not at the route's first choice for this call.
     fn is_fallback(&self, send: policy::attempt::Send) -> bool {
-        send.target != self.preferred.unwrap_or(0)
+        send.target != self.terms.preferred.unwrap_or(0)
     }
 }
 
@@ -163,13 +147,13 @@ impl Engine {
             if let Some(shorter) = &shorter {
                 let previous = planned.admitted.parsed.previous.take();
                 planned.admitted.parsed = Parsed { previous, ..parse(shorter, tally)? };
-                if let Some(wanted) = &mut planned.profile {
+                if let Some(wanted) = &mut planned.terms.profile {
                     wanted.look_again(&shorter.body);
                 }
             }
             ration.apply(&mut planned);
         }
-        let answered = self.attempt(planned, tally).await?;
+        let answered = self.attempt(&planned, tally).await?;
         Ok(self.kept(answered, conversation.asked).await)
         // Each attempt's record settles itself: a whole answer's before it is returned from `attempt`, a
         // stream's before its last byte leaves, a failed, cut or dropped one's where it ends.

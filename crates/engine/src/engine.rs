@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use store::{Journal, Ledger, Responses, Spool};
 use telemetry::Metrics;
+use telemetry::log::Refusals;
 use telemetry::metrics::Size;
 use telemetry::trace::{Attempt, Context, Exporter};
 use tokio::sync::{Notify, watch};
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     /// Calls that have ended.
     pub(crate) figures: Figures,
     pub(crate) pulse: Pulse,
+    /// What the log was told of requests that were refused.
+    pub(crate) refusals: Refusals,
     /// Told when the last call in flight has ended.
     pub(crate) idle: Notify,
     /// Whether the spool had no room when it was last asked.

@@ -26,7 +26,6 @@ mod trouble;
 pub use call::said;
 pub use call::{
     About, Along, Answered, Counted, Head, Inbound, Plan, Refusal, Relay, Settled, Step, Target, Who, Whole,
-    turned_away,
 };
 pub use chains::{Chains, ChainsError, Offered};
 pub use engine::Engine;

@@ -134,6 +134,7 @@ impl Engine {
             in_flight: AtomicUsize::new(0),
             limits: Keeper::new(shared),
             pulse: Pulse::default(),
+            refusals: telemetry::log::Refusals::default(),
             figures: Figures::default(),
             idle: Notify::new(),
             spool_full: AtomicBool::new(false),
@@ -213,6 +214,7 @@ impl Engine {
             let stats = self.0.spool.stats();
             self.metrics().set_spool(stats.bytes, stats.waiting);
             self.0.spool_full.store(self.0.spool.room() != Room::Disk, Ordering::Relaxed);
+            self.0.refusals.sum_up(now);
         }
     }
 }
@@ -253,6 +255,7 @@ impl Started {
         }
         engine.0.tasks.close();
         let drained = draining.await.unwrap_or_default();
+        engine.0.refusals.sum_up(clock::now() + HOUSEKEEPING);
         // What the collector does not take in time is lost; it was told so in the log.
         let _ = engine.exporter().shutdown(LAST_SPANS).await;
         if let Some(database) = database {

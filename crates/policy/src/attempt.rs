@@ -80,7 +80,7 @@ pub struct Machine {
     preferred: Option<usize>,
     needed_tokens: Option<u64>,
     most_tries: u16,
-    /// Whether the answer comes whole: there is no first content to wait for.
+    /// Whether the answer comes whole: its first content is all of it.
     whole: bool,
     phase: Phase,
     attempts: u16,
@@ -176,7 +176,7 @@ impl Machine {
         self
     }
 
-    /// With an answer that comes whole: only the call's end bounds it.
+    /// With an answer that comes whole: [`Send::answer_by`] is then when all of it must be there.
     #[must_use]
     pub fn whole(mut self) -> Self {
         self.whole = true;
@@ -448,19 +448,16 @@ impl Machine {
 
     fn send(&mut self, target: usize, role: Role, now: Moment, allow: &mut impl Allowances) -> Send {
         self.attempts = self.attempts.saturating_add(1);
-        let first_token = allow
-            .first_token(target, now)
-            .map_or(self.timeouts.first_token, |own| own.min(self.timeouts.first_token));
-        let first_token_by = if self.whole { self.total_by } else { (now + first_token).min(self.total_by) };
+        let answer_by =
+            if self.whole { self.whole_by(target, now) } else { self.content_by(target, now, allow) };
         let hedge_at = if self.hedged { None } else { allow.hedge_after(target, now) };
         Send {
             target,
             attempt: self.attempts,
             role,
             connect_by: (now + self.timeouts.connect).min(self.total_by),
-            first_token_by,
-            answer_by: self.answer_by(target, now),
-            hedge_at: hedge_at.map(|after| now + after).filter(|at| *at < first_token_by),
+            answer_by,
+            hedge_at: hedge_at.map(|after| now + after).filter(|at| *at < answer_by),
             idle: self.timeouts.idle,
             total_by: self.total_by,
         }

@@ -13,9 +13,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
+use engine::Engine;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
-use types::{Code, Dialect, Fault, Kind};
+use types::{CallId, Code, Dialect, Fault, Kind};
 
 /// hyper's bare answers are shorter.
 const LONGEST: usize = 256;
@@ -30,6 +31,7 @@ pub(crate) struct Explained<S> {
     stream: S,
     /// The largest head that hyper reads, in bytes.
     largest: usize,
+    engine: Engine,
     state: State,
 }
 
@@ -43,14 +45,14 @@ enum State {
 }
 
 impl<S> Explained<S> {
-    pub(crate) fn new(stream: S, largest: usize) -> Self {
-        Self { stream, largest, state: State::Watching }
+    pub(crate) fn new(stream: S, largest: usize, engine: Engine) -> Self {
+        Self { stream, largest, engine, state: State::Watching }
     }
 
     /// Begins to tell where hyper would say nothing more than a status.
     fn look(&mut self, head: &[u8]) {
         if matches!(self.state, State::Watching)
-            && let Some(ours) = explained(head, self.largest)
+            && let Some(ours) = explained(head, self.largest, |fault| self.engine.turned_away(fault))
         {
             self.state = State::Telling { ours, instead_of: head.len() };
         }
@@ -134,8 +136,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Explained<S> {
     }
 }
 
-/// Our answer, if this is one of hyper's bare ones.
-fn explained(head: &[u8], largest: usize) -> Option<Bytes> {
+/// Our answer, if this is one of hyper's bare ones; `named` names its request.
+fn explained(head: &[u8], largest: usize, named: impl FnOnce(&Fault) -> CallId) -> Option<Bytes> {
     let rest = head.strip_prefix(b"HTTP/1.")?;
     if head.len() > LONGEST || !rest.ends_with(b"\r\n\r\n") {
         return None;
@@ -157,7 +159,7 @@ fn explained(head: &[u8], largest: usize) -> Option<Bytes> {
     let fault = Fault::new(Kind::Validation, Code::BadHeaders, message)
         .with_hint("send fewer or shorter headers; the operator sets server.max_header");
     // Nobody knows what was asked for, so in the usual dialect.
-    let (_, body) = wire::encode_error(Dialect::OpenaiChat, &fault, Some(engine::turned_away(&fault)));
+    let (_, body) = wire::encode_error(Dialect::OpenaiChat, &fault, Some(named(&fault)));
     let length = body.len();
     let head = format!("{before}content-type: application/json\r\ncontent-length: {length}\r\n{after}");
     Some(Bytes::from([head.as_bytes(), &body].concat()))
@@ -167,11 +169,15 @@ fn explained(head: &[u8], largest: usize) -> Option<Bytes> {
 mod tests {
     use super::*;
 
+    fn call(_: &Fault) -> CallId {
+        CallId::from_bytes([7; 16])
+    }
+
     #[test]
     fn only_what_is_bare_is_explained() {
         let bare = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\
              date: Sun, 22 Nov 2026 13:00:00 GMT\r\n\r\n";
-        let ours = explained(bare.as_bytes(), 1_000).unwrap();
+        let ours = explained(bare.as_bytes(), 1_000, call).unwrap();
         let ours = std::str::from_utf8(&ours).unwrap();
         let (head, body) = ours.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"));
@@ -188,7 +194,7 @@ mod tests {
             format!("x{bare}"),
             String::new(),
         ] {
-            assert_eq!(explained(other.as_bytes(), 1_000), None, "{other}");
+            assert_eq!(explained(other.as_bytes(), 1_000, call), None, "{other}");
         }
     }
 }

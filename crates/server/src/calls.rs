@@ -32,7 +32,7 @@ pub(crate) async fn answer(
 ) -> Response<ReplyBody> {
     let (inbound, held, coding) = match read(engine, room, dialect, request).await {
         Ok(read) => read,
-        Err(fault) => return reply::fault(dialect, &fault, Some(engine::turned_away(&fault))),
+        Err(fault) => return reply::fault(dialect, &fault, Some(engine.turned_away(&fault))),
     };
     let answered = engine.call(inbound).await;
     // The body went into the call, and is gone with it.

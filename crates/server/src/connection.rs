@@ -84,7 +84,8 @@ pub(crate) async fn serve(
     let mut builder = Builder::new(Waking(Arc::clone(&closing)));
     builder.http1().timer(timer.clone()).header_read_timeout(settings.header_timeout).max_buf_size(largest);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(largest).unwrap_or(u32::MAX));
-    let io = TokioIo::new(Explained::new(Patient::new(stream, settings.write_timeout), largest));
+    let stream = Patient::new(stream, settings.write_timeout);
+    let io = TokioIo::new(Explained::new(stream, largest, service.engine().clone()));
     let answer = service_fn(move |request| {
         let service = Arc::clone(&service);
         async move { service.answer(request).await }

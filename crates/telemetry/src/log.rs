@@ -14,6 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
 mod event;
+mod refusals;
 
 pub use event::{
     BreakerChange, CallEnd, RunEnded, attempt_failed, breaker_changed, call_done, call_failed,
@@ -22,6 +23,7 @@ pub use event::{
     provider_stopped, response_not_kept, run_done, run_failed, run_resumed, serving, spans_lost, stopped,
     stopping,
 };
+pub use refusals::{REFUSALS_A_SECOND, Refusals};
 
 /// The names of our crates: whose lines follow the level.
 const OURS: [&str; 16] = [

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use prometheus_client::registry::Registry;
 use types::ledger::Outcome;
-use types::{Dialect, Timestamp};
+use types::{Dialect, Kind, Timestamp};
 
 mod chain;
 mod exposition;
@@ -21,6 +21,7 @@ mod target;
 mod text;
 
 pub use chain::{ActiveRun, ChainMetrics, RunEnd, RunStatus};
+pub(crate) use target::KINDS;
 pub use target::{BreakerState, CLASSES, Size, Target};
 
 /// What the answer to a scrape says about itself.
@@ -89,6 +90,7 @@ struct Board {
     spool_bytes: AtomicU64,
     spool_rows: AtomicU64,
     spool_refused: AtomicU64,
+    refusals: [AtomicU64; KINDS.len()],
     retries_denied: AtomicU64,
     hedges_denied: AtomicU64,
     overload: Mutex<Overload>,
@@ -126,6 +128,7 @@ impl Metrics {
             spool_bytes: AtomicU64::new(0),
             spool_rows: AtomicU64::new(0),
             spool_refused: AtomicU64::new(0),
+            refusals: Default::default(),
             retries_denied: AtomicU64::new(0),
             hedges_denied: AtomicU64::new(0),
             overload: Mutex::default(),
@@ -206,6 +209,11 @@ impl Metrics {
     /// Counts a call that was refused because the spool takes no more rows.
     pub fn spool_refused(&self) {
         self.board.spool_refused.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a request that was refused before anything was sent, whether or not it became a call.
+    pub fn refused(&self, kind: Kind) {
+        self.board.refusals[kind as usize].fetch_add(1, Relaxed);
     }
 
     /// Counts a retry that the budget did not allow.

@@ -36,8 +36,7 @@ const MAX_ANSWER: usize = 64 << 20;
 pub(super) const MAX_ERROR: usize = 64 << 10;
 
 impl Engine {
-    pub(super) async fn attempt(&self, planned: Planned<'_>, tally: &mut Tally) -> Result<Answered, Fault> {
-        let planned = &planned;
+    pub(super) async fn attempt(&self, planned: &Planned<'_>, tally: &mut Tally) -> Result<Answered, Fault> {
         let plan = &planned.plan;
         let mut machine = machine(planned);
         let mut may = permissions(planned, self.metrics(), planned.admitted.parsed.began);
@@ -52,15 +51,13 @@ impl Engine {
                     let Some(target) = plan.targets.get(send.target) else {
                         return Err(Fault::internal("the attempt machine named a target that is not there"));
                     };
-                    let counted = match self.model_limit(planned, send.target, tally).await {
-                        Ok(counted) => counted,
+                    let granted = match self.holdings(planned, send.target, tally, &mut may).await {
+                        Ok(granted) => granted,
                         Err(used_up) => {
-                            may.granted().unsent();
                             event = Event::Withheld(last.clone().unwrap_or(used_up));
                             continue;
                         }
                     };
-                    let granted = may.granted().counting(counted);
                     let mut trial = Trial::begin(self, planned, (target, send), (granted, tally));
                     let result = if send.hedge_at.is_some() {
                         let race = self.race((planned, &maker), (trial, tally), &mut machine, &mut may);
@@ -126,7 +123,7 @@ impl Engine {
     ) -> Result<Place, InVain> {
         let settings = planned.admitted.snapshot.config().overload.concurrency;
         let Some(target) = planned.plan.targets.get(target) else { return Err(InVain::Late) };
-        let tokens = planned.expected.0 + planned.expected.1;
+        let tokens = planned.terms.tokens();
         let began = clock::now();
         let who = &planned.admitted.who;
         let by = (began + settings.wait).min(total_by);
@@ -156,15 +153,13 @@ impl Engine {
         maker: &Maker,
         trial: &mut Trial,
     ) -> Result<Got, Fault> {
-        let streamed = planned.admitted.parsed.peek.stream;
         let send = trial.send;
-        let by = if streamed { send.first_token_by } else { send.answer_by };
         let began = clock::now();
         let result = match trial.make(planned, maker) {
             Ok((made, record)) => {
                 // Pinned where it is made: the deadline would otherwise move all of it.
                 let work = pin!(self.exchange(planned, made, send, record));
-                tokio::time::timeout_at(clock::instant(by), work).await.ok()
+                tokio::time::timeout_at(clock::instant(send.answer_by), work).await.ok()
             }
             Err(fault) => Some(Err(fault)),
         };
@@ -202,8 +197,8 @@ impl Engine {
             simulated: target.provider.is_simulated(),
             request_id: request_id(&exchange.headers).cloned(),
             dropped,
-            limits: (planned.limits != Standing::default()).then(|| Box::new(planned.limits)),
-            level: planned.ration.map_or(Level::Full, |ration| ration.level),
+            limits: (planned.terms.limits != Standing::default()).then(|| Box::new(planned.terms.limits)),
+            level: planned.terms.ration.map_or(Level::Full, |ration| ration.level),
             profile: profile.map(|applied| applied.name),
         };
         if parsed.peek.stream {
@@ -240,19 +235,19 @@ impl Engine {
 /// The attempt machine of a call.
 fn machine(planned: &Planned<'_>) -> Machine {
     let parsed = &planned.admitted.parsed;
-    let clock = (parsed.began, planned.deadline());
+    let clock = (parsed.began, planned.terms.over_by());
     let mut machine = Machine::on(Arc::clone(&planned.plan.route), planned.plan.timeouts, clock, ids::seed())
-        .needing(planned.expected.0 + parsed.peek.max_tokens.unwrap_or(0));
-    if let Some(retry) = planned.retry {
+        .needing(planned.terms.expected.0 + parsed.peek.max_tokens.unwrap_or(0));
+    if let Some(retry) = planned.terms.retry {
         machine = machine.retrying(retry);
     }
-    if let Some(tries) = planned.ration.and_then(|ration| ration.attempts) {
+    if let Some(tries) = planned.terms.ration.and_then(|ration| ration.attempts) {
         machine = machine.trying_at_most(tries);
     }
     if !parsed.peek.stream {
         machine = machine.whole();
     }
-    match planned.preferred {
+    match planned.terms.preferred {
         Some(target) => machine.preferring(target),
         None => machine,
     }

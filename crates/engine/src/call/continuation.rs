@@ -6,8 +6,6 @@
 use std::sync::Arc;
 
 use policy::attempt::{Event, Machine, Send, StreamFailure};
-use policy::degrade::Level;
-use policy::limit::Standing;
 use types::ledger::{self, Outcome, Rest};
 use types::{CallId, Code, Dialect, Fault, Kind, Moment, Usage};
 use upstream::clock;
@@ -17,11 +15,10 @@ use crate::Engine;
 use crate::call::attempt::{Got, Started};
 use crate::call::outgoing::Maker;
 use crate::call::permissions::later_permissions;
-use crate::call::profile::Wanted;
-use crate::call::ration::Ration;
 use crate::call::record::Record;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
+use crate::call::terms::Terms;
 use crate::call::trial::Trial;
 use crate::call::watch::Watch;
 use crate::call::{Admitted, Inbound, Parsed, Plan, Planned, Target, Who};
@@ -41,15 +38,7 @@ pub(super) struct Continuation {
     snapshot: Arc<Snapshot>,
     who: Who,
     plan: Arc<Plan>,
-    retry: Option<policy::retry::Policy>,
-    deadline: Option<Moment>,
-    within: Option<Moment>,
-    preferred: Option<usize>,
-    expected: (u64, u64),
-    least: Level,
-    ration: Option<Ration>,
-    limits: Standing,
-    profile: Option<Box<Wanted>>,
+    terms: Terms,
     /// Why the first stream broke, once it has: what the caller is told if nothing comes of all this.
     cause: Option<(Outcome, Fault)>,
     /// What that stream had reported.
@@ -91,21 +80,8 @@ impl Continuation {
     /// What to keep of a call whose route continues broken streams; `None` where it does not, or where the request is
     /// too large to be kept for that.
     pub(super) fn of(engine: &Engine, planned: &Planned<'_>, machine: &Machine) -> Option<Box<Self>> {
-        let Planned {
-            admitted,
-            plan,
-            retry,
-            deadline,
-            within,
-            preferred,
-            expected,
-            least,
-            ration,
-            limits,
-            profile,
-            // The machine has left them.
-            used_up: _,
-        } = planned;
+        // The machine has left those that were used up.
+        let Planned { admitted, plan, terms, used_up: _ } = planned;
         let Admitted { parsed, snapshot, who } = admitted;
         let wanted = plan.route.stream_failure == StreamFailure::Continue;
         (wanted && parsed.inbound.body.len() <= MOST_KEPT).then(|| {
@@ -119,15 +95,7 @@ impl Continuation {
                 snapshot: Arc::clone(snapshot),
                 who: who.clone(),
                 plan: Arc::clone(plan),
-                retry: *retry,
-                deadline: *deadline,
-                within: *within,
-                preferred: *preferred,
-                expected: *expected,
-                least: *least,
-                ration: *ration,
-                limits: *limits,
-                profile: profile.clone(),
+                terms: terms.clone(),
                 cause: None,
                 first: None,
             })
@@ -189,16 +157,8 @@ impl Continuation {
         let planned = Planned {
             admitted: Admitted { parsed, snapshot: Arc::clone(&self.snapshot), who: self.who.clone() },
             plan: Arc::clone(&self.plan),
-            retry: self.retry,
-            deadline: self.deadline,
-            within: self.within,
-            preferred: self.preferred,
-            expected: self.expected,
-            least: self.least,
-            ration: self.ration,
-            limits: self.limits,
+            terms: self.terms.clone(),
             used_up: None,
-            profile: self.profile.clone(),
         };
         let mut may = later_permissions(&planned, engine.metrics());
         let mut maker = Maker::going_on(beginning);
@@ -211,15 +171,13 @@ impl Continuation {
                     let Some(target) = planned.plan.targets.get(send.target) else {
                         return Err(Fault::internal("the attempt machine named a target that is not there"));
                     };
-                    let counted = match engine.model_limit(&planned, send.target, tally).await {
-                        Ok(counted) => counted,
+                    let granted = match engine.holdings(&planned, send.target, tally, &mut may).await {
+                        Ok(granted) => granted,
                         Err(used_up) => {
-                            may.granted().unsent();
                             event = Event::Withheld(last.clone().unwrap_or(used_up));
                             continue;
                         }
                     };
-                    let granted = may.granted().counting(counted);
                     let mut trial = Trial::begin(engine, &planned, (target, send), (granted, tally));
                     match engine.once(&planned, &maker, &mut trial).await {
                         Ok(Got::Stream(started)) => {

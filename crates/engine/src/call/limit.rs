@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use policy::attempt::{Cause, Causes};
 use policy::degrade::Level;
+use policy::health::Known;
 use policy::limit::{Action, Claim, Denial, Place, Rank, Rules, Take, Tier, Unit};
 use types::{Blame, Code, Dialect, Fault, Kind, Retry};
 use upstream::clock;
 
+use crate::call::permissions::{Granted, Permissions};
 use crate::call::tally::Tally;
 use crate::call::{Plan, Planned, Target};
 use crate::limits::{Ask, Grant};
@@ -80,7 +82,7 @@ impl Engine {
     /// Takes what the call will likely use. The tally keeps it until the call is over.
     ///
     /// Of models only one is counted: the one that is asked first, or, where its own limit is used up, the next one
-    /// of the route whose is not. Every further attempt counts when it is made ([`Engine::model_limit`]).
+    /// of the route whose is not. Every further attempt counts when it is made ([`Engine::holdings`]).
     pub(super) async fn limit(&self, planned: &mut Planned<'_>, tally: &mut Tally) -> Result<(), Fault> {
         if !planned.admitted.snapshot.limits() {
             return Ok(());
@@ -89,14 +91,14 @@ impl Engine {
         let limits = &config.limits;
         let names = Names::of(planned);
         let priority = planned.admitted.parsed.inbound.head.priority.unwrap_or_default();
-        let tokens = planned.expected.0 + planned.expected.1;
+        let tokens = planned.terms.tokens();
         let claims = Tier::ALL.into_iter().filter_map(|tier| {
             let name = names.of_tier(tier)?;
             Some((limits.rules(tier, name)?, name))
         });
         let take = Take::new(tokens, priority, clock::now()).with_shares(limits.shares);
         let take = claims.clone().fold(take, |take, (rules, name)| take.with(rules, name));
-        let mut at = planned.preferred.unwrap_or(0);
+        let mut at = planned.terms.preferred.unwrap_or(0);
         let mut denial = match self.0.limits.take(&take).await {
             Ok(grant) => {
                 granted(planned, tally, (grant, at), None);
@@ -142,10 +144,10 @@ impl Engine {
             priority,
             shares: limits.shares,
         });
-        planned.limits = denial.standing;
+        planned.terms.limits = denial.standing;
         tally.denied(denial.standing);
         if limits.excess.action == Action::Degraded {
-            planned.least = EXCEEDING;
+            planned.terms.least = EXCEEDING;
             return Ok(());
         }
         let grant = match ask {
@@ -157,18 +159,38 @@ impl Engine {
         Ok(())
     }
 
-    /// What the attempt that is now to be made at `target` counts of its model's own limit; `None`: it has none, or
-    /// the call is served worse instead.
+    /// What the attempt holds that is now to be made at `target`, its model's own limit taken, too.
     ///
-    /// Fails where the limit is used up: the attempt is not made.
-    pub(super) async fn model_limit(
+    /// Fails where that is used up: the attempt is not made, and all that it held is free again.
+    pub(super) async fn holdings<'a, F: Fn(usize) -> Option<Known<'a>>>(
         &self,
         planned: &Planned<'_>,
         target: usize,
         tally: &mut Tally,
-    ) -> Result<Option<Grant>, Fault> {
+        may: &mut Permissions<'a, F>,
+    ) -> Result<Granted, Fault> {
+        // Until then it stays with `may`: who stops waiting for this gives it back there.
+        let counted = self.model_limit(planned, target, tally).await;
+        let granted = may.granted();
+        match counted {
+            Ok(counted) => Ok(Granted { counted, ..granted }),
+            Err(used_up) => {
+                granted.unsent();
+                Err(used_up)
+            }
+        }
+    }
+
+    /// What an attempt at `target` counts of its model's own limit; `None`: it has none, or the call is served worse
+    /// instead.
+    async fn model_limit(
+        &self,
+        planned: &Planned<'_>,
+        target: usize,
+        tally: &mut Tally,
+    ) -> Result<Option<Box<Grant>>, Fault> {
         let snapshot = &planned.admitted.snapshot;
-        if !snapshot.limits() || planned.least == EXCEEDING {
+        if !snapshot.limits() || planned.terms.least == EXCEEDING {
             return Ok(None);
         }
         if let Some(ahead) = tally.ahead(target) {
@@ -182,11 +204,11 @@ impl Engine {
         let Some((rules, name)) = name.and_then(|name| Some((limits.rules(Tier::Model, name)?, name))) else {
             return Ok(None);
         };
-        let tokens = planned.expected.0 + planned.expected.1;
+        let tokens = planned.terms.tokens();
         let priority = planned.admitted.parsed.inbound.head.priority.unwrap_or_default();
         let take = Take::new(tokens, priority, clock::now()).with_shares(limits.shares).with(rules, name);
         let taken = self.0.limits.take(&take).await;
-        taken.map(Some).map_err(|denial| refused(&denial, limits.retry_after))
+        taken.map(|grant| Some(Box::new(grant))).map_err(|denial| refused(&denial, limits.retry_after))
     }
 
     async fn wait_for_limit(&self, planned: &Planned<'_>, ask: Ask, denial: &Denial) -> Option<Grant> {
@@ -198,7 +220,7 @@ impl Engine {
             priority: ask.priority,
             flow: planned.admitted.who.tenant.as_ref().map_or(0, |tenant| ids::hash(tenant.bytes())),
             cost: ask.tokens,
-            deadline: planned.deadline().into_iter().chain([by, total_by]).min().unwrap_or(by),
+            deadline: planned.terms.over_by().into_iter().chain([by, total_by]).min().unwrap_or(by),
             rank: Rank::Spared,
         };
         self.0.limits.wait(ask, denial, place, limits.queue).await.ok()
@@ -212,7 +234,7 @@ fn granted(
     (grant, target): (Grant, usize),
     used_up: Option<UsedUp>,
 ) {
-    planned.limits = grant.standing();
+    planned.terms.limits = grant.standing();
     planned.used_up = used_up.map(Box::new);
     tally.granted(grant, target);
 }

@@ -15,12 +15,13 @@ use crate::call::{Planned, Target};
 const TRACESTATE: HeaderName = HeaderName::from_static(telemetry::trace::TRACESTATE);
 const BAGGAGE: HeaderName = HeaderName::from_static(telemetry::trace::BAGGAGE);
 
-/// Makes the requests of one call. The neutral form is made at most once, and only if some target needs it.
+/// Makes the requests of one call. The neutral form is made at most once, and only if some target needs it: most
+/// calls keep nothing here.
 #[derive(Default)]
 pub(super) struct Maker {
-    neutral: Mutex<Option<Request>>,
+    neutral: Mutex<Option<Box<Request>>>,
     /// What the caller has already, where only the rest is asked for.
-    beginning: Option<Beginning>,
+    beginning: Option<Box<Beginning>>,
 }
 
 /// A request, and how its answer must be read.
@@ -41,7 +42,7 @@ pub(super) struct Made {
 impl Maker {
     /// Makes requests for the rest of an answer.
     pub(super) fn going_on(beginning: Beginning) -> Self {
-        Self { beginning: Some(beginning), ..Self::default() }
+        Self { beginning: Some(Box::new(beginning)), ..Self::default() }
     }
 
     /// This target does not take the beginning of its answer.
@@ -67,8 +68,11 @@ impl Maker {
             && dialect == Dialect::OpenaiChat
             && !parsed.peek.include_usage
             && quirks.stream_usage == StreamUsage::Asked;
-        let profile =
-            planned.profile.as_ref().map(|wanted| (wanted, wanted.fit(target, &writing, planned.expected.0)));
+        let profile = planned
+            .terms
+            .profile
+            .as_ref()
+            .map(|wanted| (wanted, wanted.fit(target, &writing, planned.terms.expected.0)));
         let (written, mut headers) = if dialect == inbound.dialect {
             let more =
                 profile.as_ref().map(|(wanted, fit)| wanted.edits(&inbound.body, &fit.applied, &writing));
@@ -125,7 +129,7 @@ impl Maker {
         let mut neutral = self.neutral.lock().unwrap_or_else(PoisonError::into_inner);
         let request = match neutral.take() {
             Some(request) => request,
-            None => wire::decode_request(inbound.dialect, &inbound.body)?,
+            None => Box::new(wire::decode_request(inbound.dialect, &inbound.body)?),
         };
         let request = neutral.insert(request);
         // Usage is always accounted, whatever the caller asked to see.

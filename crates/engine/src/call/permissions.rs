@@ -63,15 +63,10 @@ pub(super) struct Granted {
     /// Its place among the provider's.
     pub(super) pass: Option<Pass>,
     /// What it counts of its model's own limit.
-    pub(super) counted: Option<Grant>,
+    pub(super) counted: Option<Box<Grant>>,
 }
 
 impl Granted {
-    /// With what the attempt counts of its model's own limit.
-    pub(super) fn counting(self, counted: Option<Grant>) -> Self {
-        Self { counted, ..self }
-    }
-
     /// The attempt is not made: all of it is free again.
     pub(super) fn unsent(self) {
         if let Some(place) = self.place {
@@ -92,7 +87,7 @@ pub(super) fn permissions<'a>(
     let mut permissions = later_permissions(planned, metrics);
     let Permissions { guards, plan, .. } = &mut permissions;
     Budgets { route: &plan.budget, overall: &plan.overall }.call(now);
-    if plan.hedges && planned.ration.is_none_or(|ration| ration.extras) {
+    if plan.hedges && planned.terms.ration.is_none_or(|ration| ration.extras) {
         let cost = expected_cost(planned);
         plan.hedger.call(now, cost);
         let load = planned.first().map_or(0.0, |target| target.deployment.room.limiter().utilisation());
@@ -121,7 +116,7 @@ pub(super) fn later_permissions<'a>(
         plan,
         metrics,
         overload: planned.admitted.snapshot.overload(),
-        tokens: planned.expected.0 + planned.expected.1,
+        tokens: planned.terms.tokens(),
         granted: Granted::default(),
         reserved: None,
         crowded: None,
@@ -140,7 +135,7 @@ const fn full(until: Moment) -> Refused {
 
 /// What one attempt of the call will likely cost; nothing where the price is unknown.
 fn expected_cost(planned: &Planned<'_>) -> Money {
-    let usage = types::Usage::plain(planned.expected.0, planned.expected.1);
+    let usage = types::Usage::plain(planned.terms.expected.0, planned.terms.expected.1);
     planned.first().and_then(|target| target.cost(&usage)).unwrap_or(Money::ZERO)
 }
 

@@ -14,6 +14,7 @@ use upstream::{Provider, clock};
 
 use crate::call::pool::Pool;
 use crate::call::profile;
+use crate::call::terms::Terms;
 use crate::call::{Admitted, Parsed, Planned, Who};
 use crate::health::{Deployment, Switch};
 use crate::snapshot::Snapshot;
@@ -132,21 +133,18 @@ pub(super) fn plan(admitted: Admitted<'_>) -> Result<Planned<'_>, Fault> {
         let prefix = if pool.is_affine() { peek.prefix(&inbound.body) } else { None };
         pool.choose(expected.0 + expected.1, prefix, *began)
     });
-    let (within, least, ration) = (None, Level::Full, None);
-    Ok(Planned {
-        admitted,
-        plan,
+    let terms = Terms {
         retry,
         deadline,
-        within,
+        within: None,
         preferred,
         expected,
-        least,
-        ration,
+        least: Level::Full,
+        ration: None,
         limits: Standing::default(),
-        used_up: None,
         profile,
-    })
+    };
+    Ok(Planned { admitted, plan, terms, used_up: None })
 }
 
 /// The plan for a model name: a known one, or one made now.

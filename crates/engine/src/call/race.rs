@@ -46,16 +46,15 @@ impl Engine {
                 None => match machine.slow(clock::now(), may) {
                     None => Outcome { backup_won: false, result: one.await, fell: None },
                     Some(send) => {
-                        let (early, counted) = {
-                            let counted = pin!(self.model_limit(planned, send.target, tally));
-                            match select(one.as_mut(), counted).await {
+                        let (early, granted) = {
+                            let granted = pin!(self.holdings(planned, send.target, tally, may));
+                            match select(one.as_mut(), granted).await {
                                 Either::Left((result, _)) => (Some(result), None),
-                                Either::Right((counted, _)) => (None, counted.ok()),
+                                Either::Right((granted, _)) => (None, granted.ok()),
                             }
                         };
-                        let begun = counted.and_then(|counted| {
+                        let begun = granted.and_then(|granted| {
                             let target = planned.plan.targets.get(send.target)?;
-                            let granted = may.granted().counting(counted);
                             Some(Trial::begin(self, planned, (target, send), (granted, tally)))
                         });
                         if let Some(second) = begun {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use policy::degrade::{self, Level, Model};
-use types::{Code, Fault, Kind, Moment, Retry};
+use types::{Code, Fault, Kind, Retry};
 
 use crate::call::{Inbound, Planned};
 
@@ -36,7 +36,7 @@ impl Ration {
     /// Fails with `Overloaded` where that is less than its floor.
     pub(super) fn of(planned: &Planned<'_>) -> Result<Option<Self>, Fault> {
         let overload = planned.admitted.snapshot.overload();
-        let (holds, allowance) = (overload.level().min(planned.least), overload.allowance());
+        let (holds, allowance) = (overload.level().min(planned.terms.least), overload.allowance());
         if holds == Level::Full && allowance.is_none() {
             return Ok(None);
         }
@@ -51,7 +51,7 @@ impl Ration {
         })?;
         let changes = level.changes();
         let own = parsed.peek.max_tokens;
-        let of_profile = planned.profile.as_ref().and_then(|wanted| wanted.max_tokens());
+        let of_profile = planned.terms.profile.as_ref().and_then(|wanted| wanted.max_tokens());
         let ceiling = own.or(of_profile);
         let asked = ceiling.map(|asked| u32::try_from(asked).unwrap_or(u32::MAX));
         let shorter = asked.map(|asked| changes.answer(asked)).or(changes.max_tokens);
@@ -80,28 +80,21 @@ impl Ration {
     pub(super) fn apply(self, planned: &mut Planned<'_>) {
         if let Some(total) = self.total {
             let by = planned.admitted.parsed.began + total;
-            planned.within = Some(planned.within.map_or(by, |own| own.min(by)));
+            planned.terms.within = Some(planned.terms.within.map_or(by, |own| own.min(by)));
         }
         if self.cheapest {
-            planned.preferred = cheapest(planned).or(planned.preferred);
+            planned.terms.preferred = cheapest(planned).or(planned.terms.preferred);
         }
-        if let (Some(most), Some(wanted)) = (self.max_tokens, &mut planned.profile) {
+        if let (Some(most), Some(wanted)) = (self.max_tokens, &mut planned.terms.profile) {
             wanted.at_most(most);
         }
-        planned.ration = Some(self);
-    }
-}
-
-impl Planned<'_> {
-    /// When the call must be over: the caller's own deadline, or what load allows.
-    pub(super) fn deadline(&self) -> Option<Moment> {
-        self.deadline.into_iter().chain(self.within).min()
+        planned.terms.ration = Some(self);
     }
 }
 
 /// The target of the least known price for a call of this size.
 fn cheapest(planned: &Planned<'_>) -> Option<usize> {
-    let usage = types::Usage::plain(planned.expected.0, planned.expected.1);
+    let usage = types::Usage::plain(planned.terms.expected.0, planned.terms.expected.1);
     let costs = planned.plan.targets.iter().enumerate();
     costs.filter_map(|(index, target)| Some((target.cost(&usage)?, index))).min().map(|(_, index)| index)
 }

@@ -43,7 +43,7 @@ pub(crate) struct Record {
     /// What the provider's headers said of its own limits.
     limits: wire::RateLimits,
     /// What it counts of its model's own limit, until that is settled.
-    counted: Option<Grant>,
+    counted: Option<Box<Grant>>,
     /// What can be counted should no usage be reported.
     told: Option<Box<Told>>,
 }
@@ -105,7 +105,7 @@ impl Record {
     }
 
     /// With what the attempt counts of its model's own limit: settled with the row.
-    pub(super) fn counting(mut self, counted: Option<Grant>) -> Self {
+    pub(super) fn counting(mut self, counted: Option<Box<Grant>>) -> Self {
         self.counted = counted;
         self
     }
@@ -243,7 +243,7 @@ impl Record {
             }
         };
         if let Some(counted) = self.counted.take() {
-            settle_limit(counted, &row, fault);
+            settle_limit(*counted, &row, fault);
         }
         self.engine.settled(&self.target, &row, self.rough_input, &self.context, fault);
         let settled =

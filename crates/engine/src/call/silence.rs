@@ -9,11 +9,11 @@ use crate::call::{Planned, Target};
 pub(super) fn silent(planned: &Planned<'_>, target: &Target, send: Send, began: Moment) -> Fault {
     let streamed = planned.admitted.parsed.peek.stream;
     let timeouts = &planned.plan.timeouts;
-    let by = if streamed { send.first_token_by } else { send.answer_by };
+    let by = send.answer_by;
     let waited = by.since(began);
     let total_by = planned.admitted.parsed.began + timeouts.total;
     let which = if by >= send.total_by {
-        if planned.deadline == Some(by) {
+        if planned.terms.deadline == Some(by) {
             "the end of the caller's own deadline".to_owned()
         } else if by >= total_by {
             format!("the end of the call's `timeouts.total` of {:?}", timeouts.total)

@@ -34,10 +34,10 @@ pub(crate) struct Tally {
     told: bool,
     /// The compartment that it is in.
     pass: Option<Pass>,
-    /// What it took of its limits.
-    grant: Option<Grant>,
+    /// What it took of its limits; boxed here and where else a call keeps it, because most have none.
+    grant: Option<Box<Grant>>,
     /// The part of it that is the model's own, for the first attempt at this target.
-    ahead: Option<(usize, Grant)>,
+    ahead: Option<(usize, Box<Grant>)>,
     limits: Standing,
     /// Tokens of all attempts that were settled, and the time to the last one's content.
     tokens: u64,
@@ -45,21 +45,30 @@ pub(crate) struct Tally {
     _gauge: Gauge,
 }
 
-/// Names a request that never became a call, and tells the log why, so that its caller can ask about it.
-pub fn turned_away(fault: &Fault) -> CallId {
-    let call = ids::call();
-    let end = CallEnd {
-        call,
-        trace: TraceId::from(call),
-        caller: None,
-        asked: "",
-        outcome: Outcome::Failed,
-        attempts: 0,
-        duration: Duration::ZERO,
-        cost: Some(Money::ZERO),
-    };
-    telemetry::log::call_failed(&end, fault);
-    call
+impl Engine {
+    /// Names a request that never became a call, and tells the log why, so that its caller can ask about it. Of many
+    /// in one second the log has the first ones, and how many there were.
+    pub fn turned_away(&self, fault: &Fault) -> CallId {
+        let call = ids::call();
+        let end = CallEnd {
+            call,
+            trace: TraceId::from(call),
+            caller: None,
+            asked: "",
+            outcome: Outcome::Failed,
+            attempts: 0,
+            duration: Duration::ZERO,
+            cost: Some(Money::ZERO),
+        };
+        self.refused(&end, fault);
+        call
+    }
+
+    /// Nothing was sent for it: whoever causes such a line pays nothing for it.
+    fn refused(&self, end: &CallEnd<'_>, fault: &Fault) {
+        self.metrics().refused(fault.kind);
+        self.0.refusals.tell(end, fault, clock::now());
+    }
 }
 
 impl Tally {
@@ -125,13 +134,13 @@ impl Tally {
     /// The call has taken this of its limits, and of the model's own for an attempt at `target`.
     pub(super) fn granted(&mut self, mut grant: Grant, target: usize) {
         self.limits = grant.standing();
-        self.ahead = grant.part(Tier::Model).map(|part| (target, part));
-        self.grant = Some(grant);
+        self.ahead = grant.part(Tier::Model).map(|part| (target, Box::new(part)));
+        self.grant = Some(Box::new(grant));
     }
 
     /// What was taken of the model's own limit for an attempt at `target`, which is now made. What was taken for
     /// another target is given back.
-    pub(super) fn ahead(&mut self, target: usize) -> Option<Grant> {
+    pub(super) fn ahead(&mut self, target: usize) -> Option<Box<Grant>> {
         let (of, part) = self.ahead.take()?;
         if of == target {
             return Some(part);
@@ -194,6 +203,7 @@ impl Tally {
             cost: self.cost,
         };
         match fault {
+            Some(fault) if self.attempts == 0 => self.engine.refused(&end, fault),
             Some(fault) => telemetry::log::call_failed(&end, fault),
             None => telemetry::log::call_done(&end),
         }

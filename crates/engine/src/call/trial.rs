@@ -46,12 +46,12 @@ impl Trial {
         }
         let counted = granted.counted.take();
         let record = Record::begin(engine, planned, target, send, tally.context()).counting(counted);
-        let tokens = planned.expected.0 + planned.expected.1;
+        let tokens = planned.terms.tokens();
         let start = Start {
             granted,
             share: planned.plan.pool.as_ref().and_then(|pool| pool.send(send.target, tokens)),
             tokens,
-            caller_by: planned.deadline,
+            caller_by: planned.terms.deadline,
             whole: longest(planned),
         };
         let watch = Watch::begin(target, start);

@@ -2,7 +2,7 @@
 
 use testkit::{Answer, Vendor, anthropic as claude, openai as gpt};
 use types::ledger::Outcome;
-use types::{Code, Kind, UsageSource};
+use types::{Code, Fault, Kind, UsageSource};
 
 use crate::house::{House, anthropic, chat, message, openai, whole};
 
@@ -120,4 +120,26 @@ async fn reasoning_of_another_provider_is_not_forwarded() {
     call.body = body("claude/x", &format!("{own},{other}")).into();
     house.engine().call(call).await.unwrap();
     assert_eq!(vendor.request().await.body, body("x", own).as_bytes());
+}
+
+#[tokio::test]
+async fn refusals_are_counted_whether_they_were_calls_or_not() {
+    let vendor =
+        Vendor::start(Answer::json(400, gpt::error("no", "invalid_request_error", None))).await.unwrap();
+    let house = House::with(&openai("up", &vendor), "").await;
+    let engine = house.engine();
+    engine.turned_away(&Fault::new(Kind::Authentication, Code::BadKey, "no such key"));
+    for number in 0..100 {
+        engine.call(chat(&format!("nobody/{number}"), false)).await.unwrap_err();
+    }
+    // What a provider was asked is no refusal of ours.
+    engine.call(chat("up/m", false)).await.unwrap_err();
+    let text = engine.metrics().render();
+    for line in [
+        r#"windlass_refusals_total{type="authentication"} 1"#,
+        r#"windlass_refusals_total{type="validation"} 100"#,
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert_eq!(house.rows().await.len(), 1);
 }

@@ -32,7 +32,7 @@ async fn row_once(house: &House, right: impl Fn(&Row) -> bool) -> Row {
             assert!(rows.len() < 2, "{rows:#?}");
             match rows.into_iter().next() {
                 Some(row) if right(&row) => return row,
-                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+                _ => tokio::task::yield_now().await,
             }
         }
     };

@@ -17,11 +17,15 @@ mod overload;
 #[cfg(test)]
 mod panics;
 #[cfg(test)]
+mod patient;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod responses;
+#[cfg(test)]
+mod routing;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How long the machine waits: for one plain answer, and for the whole call.
+//! How long the machine waits: for a stream's first content, for a plain answer, and for the whole call.
 //!
 //! The first byte of a plain answer comes when all of it is done, so its silence looks like a long answer. Where
 //! nobody says how long one may take, an attempt gets a share of the time left: then a silent target leaves
@@ -6,7 +6,7 @@
 
 use types::{Code, Fault, Kind, Moment, Retry};
 
-use super::{Cause, Causes, MOST_TARGETS, Machine, Target};
+use super::{Allowances, Cause, Causes, MOST_TARGETS, Machine, Target};
 
 impl Machine {
     /// Whether `target` may be asked after what has been `met`, if it was not left.
@@ -15,8 +15,15 @@ impl Machine {
             && self.too_small.is_none_or(|least| target.context_tokens > Some(least))
     }
 
+    /// Until when an attempt at `target` that begins at `now` waits for a stream's first content.
+    pub(super) fn content_by(&self, target: usize, now: Moment, allow: &impl Allowances) -> Moment {
+        let configured = self.timeouts.first_token;
+        let patience = allow.first_token(target, now).map_or(configured, |own| own.min(configured));
+        (now + patience).min(self.total_by)
+    }
+
     /// Until when an attempt at `target` that begins at `now` waits for a plain answer.
-    pub(super) fn answer_by(&self, target: usize, now: Moment) -> Moment {
+    pub(super) fn whole_by(&self, target: usize, now: Moment) -> Moment {
         let left = self.total_by.since(now);
         let after_silence = self.met.with(Cause::Silent);
         let behind = self.route.targets.iter().enumerate().take(MOST_TARGETS).filter(|(index, other)| {

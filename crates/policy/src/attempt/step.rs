@@ -67,11 +67,9 @@ pub struct Send {
     pub role: Role,
     /// The connection must stand by then.
     pub connect_by: Moment,
-    /// A stream must have brought content by then, and an answer that comes whole all of it.
-    pub first_token_by: Moment,
-    /// A plain answer must be there by then.
+    /// Content must have come by then: the first of a stream, all of a whole answer.
     pub answer_by: Moment,
-    /// If a stream has brought nothing by then: [`Machine::slow`](crate::attempt::Machine::slow). `None`: no backup.
+    /// If nothing has come by then: [`Machine::slow`](crate::attempt::Machine::slow). `None`: no backup.
     pub hedge_at: Option<Moment>,
     /// The longest silence.
     pub idle: Duration,

@@ -59,7 +59,7 @@ fn retries_on_the_same_target_and_then_falls_back_in_order() {
 #[test]
 fn a_plain_answer_leaves_time_for_those_behind_it() {
     let sends = |timeouts: Timeouts, targets: usize| {
-        let mut machine = Machine::new(targets, retry::Policy::default(), timeouts, (at(0), None), 7);
+        let mut machine = Machine::new(targets, retry::Policy::default(), timeouts, (at(0), None), 7).whole();
         let mut step = machine.next(Event::Start, at(0));
         let mut waits = Vec::new();
         let mut now = at(0);
@@ -140,7 +140,7 @@ fn the_callers_deadline_is_over_everything() {
     let policy = retry::Policy { attempts: 9, ..retry::Policy::default() };
     let mut machine = Machine::new(1, policy, Timeouts::default(), (at(0), Some(at(2))), 7);
     match machine.next(Event::Start, at(0)) {
-        Step::Send(send) => assert_eq!((send.total_by, send.first_token_by), (at(2), at(2))),
+        Step::Send(send) => assert_eq!((send.total_by, send.answer_by), (at(2), at(2))),
         other => panic!("{other:?}"),
     }
     assert_eq!(machine.next(Event::Failed(overloaded()), at(2)), Step::Finish(Err(overloaded())));

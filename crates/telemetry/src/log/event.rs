@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::{Level, debug, error, info, warn};
 use types::ledger::{Outcome, Row};
-use types::{Blame, CallId, Fault, Money, RunId, TraceId};
+use types::{Blame, CallId, Fault, Kind, Money, RunId, TraceId};
 
 /// Bytes of a message that are shown. Faults name no contents, but a provider may put much into its reason.
 const LONGEST: usize = 512;
@@ -122,6 +122,11 @@ pub fn call_failed(end: &CallEnd<'_>, fault: &Fault) {
         reason = cut(&fault.message),
         "call failed"
     );
+}
+
+/// So many requests like those that were told before were refused and not told. The log is not whole, so it warns.
+pub(super) fn refusals_left_out(kind: Kind, left_out: u32) {
+    warn!(kind = kind.as_str(), left_out, "more requests were refused than are logged");
 }
 
 /// A call was answered.

@@ -293,6 +293,11 @@ impl Page<'_> {
         for (name, help, counter) in counters {
             self.family(name, help, MetricType::Counter)?.bare_count(counter)?;
         }
+        let help = "Requests that were refused before anything was sent, by the kind of fault.";
+        let mut out = self.family("windlass_refusals", help, MetricType::Counter)?;
+        for (kind, counter) in KINDS.iter().zip(&board.refusals) {
+            out.count(counter, false, &[("type", kind.as_str())])?;
+        }
         self.overload(board)
     }
 

@@ -24,7 +24,7 @@ pub(super) const OUTCOMES: [Outcome; 7] = [
 ];
 
 /// All kinds of faults, in the order of their counters.
-pub(super) const KINDS: [Kind; 12] = [
+pub(crate) const KINDS: [Kind; 12] = [
     Kind::NetworkTimeout,
     Kind::RateLimit,
     Kind::InvalidResponse,

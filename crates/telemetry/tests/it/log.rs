@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use telemetry::log::{self, CallEnd, Level, Style, subscriber};
+use telemetry::log::{self, CallEnd, Level, Refusals, Style, subscriber};
 use types::ledger::Outcome;
-use types::{Blame, Code, Fault, Kind, Money};
+use types::{Blame, Code, Fault, Kind, Moment, Money};
 
 use crate::sample;
 
@@ -61,6 +61,30 @@ fn a_failed_call_says_which_and_why() {
     assert_eq!(call["cost_usd"], "0.000047");
     assert_eq!(attempt.get("run"), None, "what does not apply is left out");
     assert!(!format!("{lines:?}").contains("someone@example.com"));
+}
+
+#[test]
+fn of_a_flood_of_refusals_the_first_are_told_and_then_how_many_more_there_were() {
+    let at = |seconds: u64| Moment::from_nanos(seconds * 1_000_000_000);
+    let stranger = Fault::new(Kind::Authentication, Code::BadKey, "no such key");
+    let lines = lines(Level::Info, |_| {
+        let refusals = Refusals::default();
+        for _ in 0..1_000 {
+            refusals.tell(&end(), &stranger, at(7));
+        }
+        // Another kind has lines of its own.
+        refusals.tell(&end(), &limited(), at(7));
+        refusals.sum_up(at(8));
+        refusals.tell(&end(), &stranger, at(8));
+    });
+    let told = log::REFUSALS_A_SECOND as usize;
+    assert_eq!(lines.len(), told + 3, "{lines:#?}");
+    assert!(lines[..told].iter().all(|line| line["message"] == "call failed"));
+    assert_eq!(lines[told]["kind"], "rate_limit");
+    let sum = &lines[told + 1];
+    assert_eq!((&sum["level"], &sum["kind"]), (&"WARN".into(), &"authentication".into()));
+    assert_eq!(sum["left_out"], 1_000 - told);
+    assert_eq!(lines[told + 2]["message"], "call failed");
 }
 
 #[test]

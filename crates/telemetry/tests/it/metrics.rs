@@ -56,6 +56,7 @@ fn a_fixed_scenario_gives_a_fixed_text() {
     });
     metrics.set_spool(4_096, 12);
     metrics.spool_refused();
+    metrics.refused(Kind::Authentication);
     insta::assert_snapshot!(stable(&metrics));
     drop(call);
     assert!(metrics.render().contains("\nllm_requests_in_flight 0\n"));

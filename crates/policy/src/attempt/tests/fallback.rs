@@ -245,6 +245,26 @@ fn a_backup_runs_beside_the_slow_one_and_the_call_goes_on_with_the_survivor() {
 }
 
 #[test]
+fn no_backup_is_planned_for_after_an_attempts_own_deadline() {
+    let hedge_at = |whole: bool, timeouts: Timeouts| {
+        let mut says = Says { hedges: 1, ..Says::default() };
+        let mut machine = Machine::new(2, retry::Policy::default(), timeouts, (at(0), None), 7);
+        if whole {
+            machine = machine.whole();
+        }
+        let Step::Send(first) = machine.next_with(Event::Start, at(0), &mut says) else { panic!("no send") };
+        (first.answer_by, first.hedge_at)
+    };
+    // The one deadline of silence: a stream's is `first_token`, a plain answer's is `answer`.
+    let timeouts = Timeouts { first_token: SECOND, answer: Some(2 * SECOND), ..Timeouts::default() };
+    assert_eq!(hedge_at(false, timeouts), (at(1), None));
+    assert_eq!(hedge_at(true, timeouts), (at(2), Some(at(1))));
+    let timeouts = Timeouts { first_token: 2 * SECOND, answer: Some(SECOND), ..Timeouts::default() };
+    assert_eq!(hedge_at(false, timeouts), (at(2), Some(at(1))));
+    assert_eq!(hedge_at(true, timeouts), (at(1), None));
+}
+
+#[test]
 fn an_attempt_that_is_withheld_was_none_and_the_call_goes_on_elsewhere() {
     let used_up = || fault(Kind::RateLimit, Code::LimitExceeded).with_blame(Blame::Caller);
     let mut machine = on(&[Target::default(), only(&[Cause::Silent]), only(&[Cause::RateLimited])]);
@@ -367,7 +387,7 @@ proptest! {
         for _ in 0..200 {
             match step {
                 Step::Send(send) => {
-                    prop_assert!(now < send.total_by && send.first_token_by <= send.total_by);
+                    prop_assert!(now < send.total_by && send.answer_by <= send.total_by);
                     prop_assert_eq!(send.attempt, last + 1);
                     prop_assert!(!left[send.target]);
                     let closed = says.closed.iter().any(|(target, _)| *target == send.target);
