@@ -19,7 +19,7 @@ pub struct Promises {
     pub targets: usize,
     /// Probes of a breaker at a time.
     pub probes: usize,
-    /// Retries of a minute, as a share of its calls; ten are always allowed.
+    /// Retries of a minute, as a share of its calls; sixty are always allowed.
     pub budget: f64,
     /// The longest wait for a place.
     pub wait: Duration,
@@ -190,7 +190,7 @@ fn retries(scenario: &Scenario, run: &Run, calls: &Calls<'_>, promises: &Promise
         let retries = index + 1 - again.partition_point(|other| *other <= at.saturating_sub(minute));
         let came = scenario.calls.iter().filter(|call| call.at >= from && call.at <= *at).count();
         #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-        let allowed = (came as f64 * promises.budget).max(10.0);
+        let allowed = (came as f64 * promises.budget).max(60.0);
         #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
         if retries as f64 > allowed.floor() + 1.0 {
             broken.push(format!("{retries} retries in the minute up to {at:?}, {came} calls"));

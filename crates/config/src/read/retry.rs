@@ -19,8 +19,14 @@ pub(crate) static RETRY: Section = Section {
             "budget",
             Is::Share,
             "10%",
-            "Retries of the last minute, as a share of its calls; ten a minute are always allowed, unless it is 0%. \
-             In `defaults` it holds for all routes together, too.",
+            "Retries of the last minute, as a share of its calls, or `budget_floor` if that is more. In `defaults` it \
+             holds for all routes together, too.",
+        ),
+        option(
+            "budget_floor",
+            Is::Integer(0, 1_000),
+            "1, or 0 where `budget` is 0%",
+            "Retries a second that are allowed however few calls there are; twenty times as many may come at once.",
         ),
         option("classes", Is::Section(&CLASSES), "none", "Other numbers for some kinds of fault."),
     ],
@@ -95,7 +101,7 @@ pub(crate) fn retry(mut fields: Fields<'_>, base: &Retry) -> Retry {
         }
     }
     classes.finish();
-    let budget = fields.share_if_set("budget").map_or(base.budget, share);
+    let budget = budget(&mut fields, base.budget);
     fields.finish();
     Retry { rules, budget }
 }
@@ -117,9 +123,17 @@ fn policy(fields: &mut Fields<'_>, base: retry::Policy) -> retry::Policy {
     own
 }
 
-fn share(share: f64) -> retry::Share {
-    let floor = if share > 0.0 { retry::Share::default().floor } else { 0 };
-    retry::Share { per_thousand: per_thousand(share).into(), floor }
+fn budget(fields: &mut Fields<'_>, base: retry::Share) -> retry::Share {
+    let own = fields.share_if_set("budget").map(|share| u32::from(per_thousand(share)));
+    let floor = match own {
+        Some(0) => 0,
+        Some(_) if base.per_thousand == 0 => retry::Share::default().floor,
+        _ => base.floor,
+    };
+    retry::Share {
+        per_thousand: own.unwrap_or(base.per_thousand),
+        floor: fields.integer_if_set("budget_floor").unwrap_or(floor),
+    }
 }
 
 /// A share in thousandths.

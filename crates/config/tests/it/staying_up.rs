@@ -23,9 +23,27 @@ fn without_a_word_breakers_and_the_retry_budget_are_on_and_nothing_else_is() {
     assert!(breaker.enabled && breaker.forecast && breaker.slow.is_none());
     let route = config.route("r").unwrap();
     assert_eq!(route.strategy, Strategy::Fallback);
-    assert_eq!(route.retry_budget, Share { per_thousand: 100, floor: 10 });
+    assert_eq!(route.retry_budget, Share { per_thousand: 100, floor: 1 });
     assert_eq!((route.hedge.on, route.adaptive_timeouts, route.filtered), (false, false, Filtered::Return));
     assert!(route.terms.iter().all(|terms| terms.weight == 1 && terms.when.is_empty()));
+}
+
+#[test]
+fn the_floor_of_the_retry_budget_is_one_a_second_unless_said_otherwise() {
+    let budget = |defaults: &str, route: &str| {
+        let config = loaded(&format!(
+            "defaults: {{ retry: {{ {defaults} }} }}\nroutes: {{ r: {{ models: [a/x], retry: {{ {route} }} }} }}"
+        ));
+        let Share { per_thousand, floor } = config.route("r").unwrap().retry_budget;
+        (per_thousand, floor)
+    };
+    assert_eq!(budget("", "budget: 20%"), (200, 1));
+    assert_eq!(budget("budget: 0%", ""), (0, 0), "none at all");
+    assert_eq!(budget("", "budget: 0%"), (0, 0));
+    assert_eq!(budget("budget: 0%", "budget: 5%"), (50, 1));
+    assert_eq!(budget("budget_floor: 10", "budget: 5%"), (50, 10));
+    assert_eq!(budget("budget_floor: 10", "budget_floor: 0"), (100, 0));
+    assert_eq!(budget("", "budget: 0%, budget_floor: 3"), (0, 3));
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! The retry budget (B3): at most a share of the calls of the last minute are retries, so that a failing
-//! provider is not asked twice as often just because it fails.
+//! provider is not asked twice as often just because it fails. Where there are few calls, a few retries a second are
+//! allowed all the same: they burden nobody, and a share of little is nothing.
+//!
+//! Finagle and linkerd allow 20 % and ten a second on top. Here the greater of the two counts and the floor is lower:
+//! when everything is out, retries are to stay under a fifth of the calls also at ten calls a second.
 //!
 //! Shared by all calls of a route, and one by all of the process: no lock, no allocation, time from outside.
 
@@ -9,27 +13,30 @@ use crate::window::{Counter, Window};
 
 /// Seconds of the sliding window.
 const WINDOW: u64 = 60;
+/// Seconds over which the floor is taken: so many times the floor may come at once.
+const BURST: u64 = 20;
 
 /// How much a budget allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     /// Retries for a thousand calls.
     pub per_thousand: u32,
-    /// Retries in a window that are allowed however few calls there are, so that a quiet route can retry at
-    /// all. It is not added to the share: the greater of the two holds.
+    /// Retries a second that are allowed however few calls there are, so that a quiet route can retry at all; taken
+    /// over twenty seconds. It is not added to the share: the greater of the two holds.
     pub floor: u32,
 }
 
 impl Default for Share {
     fn default() -> Self {
-        Self { per_thousand: 100, floor: 10 }
+        Self { per_thousand: 100, floor: 1 }
     }
 }
 
 /// A sliding minute of calls and retries.
 ///
 /// Invariant, whatever threads do: when [`Budget::take`] has said yes, the retries in the window that ends
-/// at its `now` are at most `max(floor, share × calls)`.
+/// at its `now` are at most `max(60 × floor, share × calls)`, and where they are more than `share × calls`, those of the
+/// last twenty seconds are at most `20 × floor`.
 #[derive(Debug)]
 pub struct Budget {
     share: Share,
@@ -56,7 +63,9 @@ impl Budget {
             return false;
         }
         let counts = self.window.sum(now, WINDOW);
-        if counts.part <= self.allowed(counts.all) {
+        if counts.part <= counts.all * u64::from(self.share.per_thousand) / 1_000
+            || self.under_floor(counts.part, now)
+        {
             return true;
         }
         self.give_back(now);
@@ -74,8 +83,9 @@ impl Budget {
         (counts.all, counts.part)
     }
 
-    fn allowed(&self, calls: u64) -> u64 {
-        (calls * u64::from(self.share.per_thousand) / 1_000).max(u64::from(self.share.floor))
+    fn under_floor(&self, retries: u64, now: Moment) -> bool {
+        let floor = u64::from(self.share.floor);
+        retries <= WINDOW * floor && self.window.sum(now, BURST).part <= BURST * floor
     }
 }
 

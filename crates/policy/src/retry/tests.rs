@@ -78,8 +78,8 @@ proptest! {
     /// moment, and nothing that would have fitted is refused.
     #[test]
     fn the_budget_grants_what_a_list_would(
-        floor in 0_u32..4, per_thousand in 0_u32..400,
-        events in prop::collection::vec((0_u64..4_000, 0_u8..4), 1..400),
+        floor in 0_u32..3, per_thousand in 0_u32..400,
+        events in prop::collection::vec((0_u64..1_500, 0_u8..4), 1..400),
     ) {
         let budget = Budget::new(Share { per_thousand, floor });
         let (mut calls, mut retries) = (Vec::new(), Vec::new());
@@ -87,15 +87,18 @@ proptest! {
         for (gap, what) in events {
             now = now + Duration::from_millis(gap);
             let second = now.as_nanos() / 1_000_000_000;
-            let recent = |list: &[u64]| list.iter().filter(|at| **at + 60 > second).count() as u64;
+            let within = |list: &[u64], seconds| list.iter().filter(|at| **at + seconds > second).count() as u64;
+            let recent = |list: &[u64]| within(list, 60);
             if what > 0 {
                 budget.call(now);
                 calls.push(second);
                 continue;
             }
-            let allowed = (recent(&calls) * u64::from(per_thousand) / 1_000).max(u64::from(floor));
+            let share = recent(&calls) * u64::from(per_thousand) / 1_000;
+            let floor = u64::from(floor);
+            let quiet = recent(&retries) < 60 * floor && within(&retries, 20) < 20 * floor;
             let granted = budget.take(now);
-            prop_assert_eq!(granted, recent(&retries) < allowed);
+            prop_assert_eq!(granted, recent(&retries) < share || quiet);
             if granted {
                 retries.push(second);
             }
@@ -104,10 +107,34 @@ proptest! {
 }
 
 #[test]
+fn a_quiet_route_may_retry_a_busy_one_within_its_share() {
+    let at = |seconds: u64| Moment::from_nanos(seconds * 1_000_000_000);
+    let granted = |budget: &Budget, now| (0..1_000).take_while(|_| budget.take(now)).count();
+    // A call a second, and each fails: all of them are tried again.
+    let quiet = Budget::default();
+    for second in 0..300 {
+        quiet.call(at(second));
+        assert!(quiet.take(at(second)), "{second}");
+    }
+    // Without a call, twenty at once, and again when those are twenty seconds old; never more than sixty a minute.
+    let idle = Budget::default();
+    assert_eq!([0, 19, 20, 40, 59, 60].map(|second| granted(&idle, at(second))), [20, 0, 20, 20, 0, 20]);
+    // A hundred a second, all of which fail: a tenth.
+    let busy = Budget::default();
+    let mut retries = 0;
+    for call in 0..12_000_u64 {
+        let now = Moment::from_nanos(call * 10_000_000);
+        busy.call(now);
+        retries += u64::from(busy.take(now));
+    }
+    assert!((1_150..=1_220).contains(&retries), "{retries} of 12,000");
+}
+
+#[test]
 fn both_budgets_are_taken_or_none() {
     let now = Moment::from_nanos(5_000_000_000);
-    let route = Budget::new(Share { per_thousand: 100, floor: 10 });
-    let overall = Budget::new(Share { per_thousand: 100, floor: 1 });
+    let route = Budget::new(Share { per_thousand: 100, floor: 1 });
+    let overall = Budget::new(Share { per_thousand: 1_000, floor: 0 });
     let both = Budgets { route: &route, overall: &overall };
     both.call(now);
     assert!(both.take(now));

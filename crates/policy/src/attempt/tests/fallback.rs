@@ -306,7 +306,7 @@ fn no_backup_without_another_target_or_a_permission() {
 fn guards_tie_budgets_and_breakers_to_the_machine() {
     let judge = Arc::new(Judge::default());
     let healths: Vec<Health> = (0..3).map(|_| Health::new(Arc::clone(&judge))).collect();
-    let (route, overall) = (Budget::new(Share { per_thousand: 100, floor: 2 }), Budget::default());
+    let (route, overall) = (Budget::new(Share { per_thousand: 100, floor: 0 }), Budget::default());
     let plan = Arc::new(Route::plain(3, Policy { attempts: 3, ..Policy::default() }));
     let (mut retries, mut panics) = (0, 0);
     for call in 0..100_u64 {

@@ -10,9 +10,6 @@ pub(super) fn configuration(peer: Peer, wall: SocketAddr) -> String {
         Peer::Windlass => format!(
             "# Points windlass at the fault wall. Start it with: windlass serve --config THIS_FILE
 version: 1
-# All as usual but this: retries are usually a tenth of all calls, and here nearly every call fails. Fewer would be
-# made, and `error-once` would be told its first error.
-defaults: {{ retry: {{ budget: 100% }} }}
 providers:
   wall:
     kind: openai
