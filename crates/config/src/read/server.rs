@@ -236,13 +236,7 @@ fn redis(fields: &mut Fields<'_>) -> Option<Secret> {
 }
 
 pub(crate) fn telemetry(mut fields: Fields<'_>) -> Telemetry {
-    let levels = [
-        ("error", LogLevel::Error),
-        ("warn", LogLevel::Warn),
-        ("info", LogLevel::Info),
-        ("debug", LogLevel::Debug),
-        ("trace", LogLevel::Trace),
-    ];
+    let levels = LogLevel::ALL.map(|level| (level.as_str(), level));
     if fields.bool("capture_content")
         && let Some(at) = fields.value("capture_content")
     {
