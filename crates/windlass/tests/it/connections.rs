@@ -3,27 +3,19 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http2::{Builder, Connection, SendRequest};
+use hyper::client::conn::http2::SendRequest;
 use hyper::{Request, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use testkit::{Answer, Gate, Script, Vendor, openai};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 
 use crate::house::{Gateway, House, soon};
+use crate::http2;
 
+/// For a part of a large answer only.
+const WINDOW: u32 = 20_000;
 const ALIVE: &[u8] = b"GET /livez HTTP/1.1\r\nhost: windlass\r\n\r\n";
-
-async fn serve(server: &str, vendor: Option<&Vendor>) -> (House, Gateway) {
-    let url = vendor.map_or("http://127.0.0.1:9/v1".to_owned(), |vendor| vendor.url("/v1"));
-    let house = House::new(&format!(
-        "version: 1\nserver: {{ {server} }}\nproviders: {{ vendor: {{ kind: openai, base_url: '{url}' }} }}\n"
-    ));
-    let gateway = house.serve().await;
-    (house, gateway)
-}
 
 async fn connect(gateway: &Gateway) -> TcpStream {
     TcpStream::connect(gateway.address).await.unwrap()
@@ -49,16 +41,6 @@ async fn is_closed(mut stream: TcpStream) {
 
 type Body = Full<Bytes>;
 
-/// A connection over HTTP/2, and its end.
-async fn connect2(gateway: &Gateway) -> (SendRequest<Body>, JoinHandle<hyper::Result<()>>) {
-    let io = TokioIo::new(connect(gateway).await);
-    let mut builder = Builder::new(TokioExecutor::new());
-    // Window for a part of a large answer only, and more only for who reads.
-    builder.initial_stream_window_size(20_000).initial_connection_window_size(1 << 20);
-    let (sender, connection): (_, Connection<_, Body, _>) = builder.handshake(io).await.unwrap();
-    (sender, tokio::spawn(connection))
-}
-
 async fn asks2(sender: &mut SendRequest<Body>) {
     let request = Request::get("http://windlass/livez").body(Body::default()).unwrap();
     let answer = soon("the answer", sender.send_request(request)).await.unwrap();
@@ -75,10 +57,11 @@ fn call(stream: bool) -> Request<Body> {
 
 #[tokio::test]
 async fn who_says_nothing_or_half_a_head_is_not_waited_for() {
-    let (_house, gateway) = serve("header_timeout: 150ms, idle_timeout: 20m", None).await;
+    let house = House::new("version: 1\nserver: { header_timeout: 150ms, idle_timeout: 20m }\n");
+    let gateway = house.serve().await;
     let mut served = connect(&gateway).await;
     asks(&mut served).await;
-    let (mut sender, served2) = connect2(&gateway).await;
+    let (mut sender, served2) = http2::connect(&gateway, WINDOW).await;
     asks2(&mut sender).await;
     for said in ["", "PRI * HTT", "GET /livez HTTP/1.1\r\nhost:"] {
         let mut stream = connect(&gateway).await;
@@ -86,7 +69,7 @@ async fn who_says_nothing_or_half_a_head_is_not_waited_for() {
         is_closed(stream).await;
     }
     // Greeted over HTTP/2, and nothing asked.
-    let (_silent, ended) = connect2(&gateway).await;
+    let (_silent, ended) = http2::connect(&gateway, WINDOW).await;
     soon("the end of the connection", ended).await.unwrap().unwrap();
     // Between requests a connection has more time than that, but not when it has begun to ask.
     asks(&mut served).await;
@@ -101,11 +84,12 @@ async fn who_says_nothing_or_half_a_head_is_not_waited_for() {
 async fn a_connection_without_a_request_is_closed_after_a_while() {
     let gate = Gate::new();
     let vendor = Vendor::start(Answer::json(200, openai::chat("late", 5, 2)).behind(&gate)).await.unwrap();
-    let (_house, gateway) = serve("header_timeout: 20m, idle_timeout: 150ms", Some(&vendor)).await;
+    let house = House::before(&vendor, "server: { header_timeout: 20m, idle_timeout: 150ms }\n");
+    let gateway = house.serve().await;
     // The first request has its own time.
     let mut silent = connect(&gateway).await;
     // A call is no silence, however long it takes.
-    let (mut busy, busy_ended) = connect2(&gateway).await;
+    let (mut busy, busy_ended) = http2::connect(&gateway, WINDOW).await;
     let answer = tokio::spawn(busy.send_request(call(false)));
     soon("the request", vendor.request()).await;
     for _ in 0..3 {
@@ -134,8 +118,9 @@ async fn who_grants_no_window_is_let_go_and_only_that_stream_ends() {
         _ => Answer::json(200, openai::chat(&long, 5, 2)),
     }));
     let vendor = vendor.await.unwrap();
-    let (house, gateway) = serve("body_timeout: 400ms", Some(&vendor)).await;
-    let (mut sender, connection) = connect2(&gateway).await;
+    let house = House::before(&vendor, "server: { body_timeout: 400ms }\n");
+    let gateway = house.serve().await;
+    let (mut sender, connection) = http2::connect(&gateway, WINDOW).await;
     let mut heads = Vec::new();
     for stream in [false, true] {
         let answer = soon("the head", sender.send_request(call(stream))).await.unwrap();
