@@ -19,6 +19,8 @@ pub struct Server {
     pub max_header: u64,
     /// Time for the whole request head to arrive.
     pub header_timeout: Duration,
+    /// Longest time that a connection without a call stays open.
+    pub idle_timeout: Duration,
     /// Longest silence inside a request body.
     pub body_timeout: Duration,
     /// Bytes a second that a request body must come at, once `body_timeout` has gone by.

@@ -36,6 +36,9 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
+    /// From the fewest lines to the most.
+    pub const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
     /// The word in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {

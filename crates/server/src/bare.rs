@@ -142,12 +142,19 @@ fn explained(head: &[u8], largest: usize, named: impl FnOnce(&Fault) -> CallId) 
     if head.len() > LONGEST || !rest.ends_with(b"\r\n\r\n") {
         return None;
     }
-    let message = match rest.get(2..5)? {
-        b"400" => "the request's head is not HTTP as it should be".to_owned(),
-        b"414" => "the request's path is too long".to_owned(),
-        b"431" => {
-            format!("the request's head takes more than {largest} bytes, or has more than a hundred headers")
-        }
+    let (message, hint) = match rest.get(2..5)? {
+        b"400" => (
+            "the request's head is not HTTP as it should be".to_owned(),
+            "send a request line and headers of HTTP/1.1; this port speaks http, not https",
+        ),
+        b"414" => (
+            "the request's path is too long".to_owned(),
+            "send what is long in the body, not in the path or the query",
+        ),
+        b"431" => (
+            format!("the request's head takes more than {largest} bytes, or has more than a hundred headers"),
+            "send fewer or shorter headers; the operator sets server.max_header",
+        ),
         _ => return None,
     };
     let head = std::str::from_utf8(head).ok()?;
@@ -156,8 +163,7 @@ fn explained(head: &[u8], largest: usize, named: impl FnOnce(&Fault) -> CallId) 
         return None;
     }
     let (before, after) = head.split_once(NO_BODY)?;
-    let fault = Fault::new(Kind::Validation, Code::BadHeaders, message)
-        .with_hint("send fewer or shorter headers; the operator sets server.max_header");
+    let fault = Fault::new(Kind::Validation, Code::BadHeaders, message).with_hint(hint);
     // Nobody knows what was asked for, so in the usual dialect.
     let (_, body) = wire::encode_error(Dialect::OpenaiChat, &fault, Some(named(&fault)));
     let length = body.len();
@@ -184,6 +190,13 @@ mod tests {
         assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
         assert!(body.contains("\"call\":\"call_"), "{body}");
         assert!(body.contains("WL1008") && body.contains("more than 1000 bytes"), "{body}");
+        let hints = ["not https", "in the body", "fewer or shorter"];
+        for (status, hint) in ["400", "414", "431"].into_iter().zip(hints) {
+            let bare = bare.replace("431", status);
+            let ours = explained(bare.as_bytes(), 1_000, call).unwrap();
+            let has = |hint: &&str| std::str::from_utf8(&ours).unwrap().contains(hint);
+            assert_eq!(hints.into_iter().filter(has).collect::<Vec<_>>(), [hint], "{bare}");
+        }
         for other in [
             "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned(),
             "HTTP/1.1 431 Too Large\r\ncontent-length: 2\r\n\r\n{}".to_owned(),

@@ -10,7 +10,6 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, VARY};
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, Full};
 use types::{Code, Fault, Kind};
 use wire::{Coding, Decoder};
 
@@ -153,8 +152,8 @@ fn thousandths(text: &str) -> Option<u32> {
 pub(crate) async fn reply(response: Response<ReplyBody>, coding: Coding) -> Response<ReplyBody> {
     let (mut parts, body) = response.into_parts();
     let bytes = match body {
-        ReplyBody::Whole(mut body) => whole(&mut body).await,
-        ReplyBody::Routed(body) if is_worth(&body) && !parts.headers.contains_key(CONTENT_ENCODING) => {
+        ReplyBody::Whole(bytes) => bytes,
+        ReplyBody::Routed(body, _) if is_worth(&body) && !parts.headers.contains_key(CONTENT_ENCODING) => {
             // Its size is known, so it is all there.
             to_bytes(body, MAX_ROUTED).await.unwrap_or_default()
         }
@@ -163,7 +162,7 @@ pub(crate) async fn reply(response: Response<ReplyBody>, coding: Coding) -> Resp
     parts.headers.append(VARY, HeaderValue::from_static("accept-encoding"));
     let size = bytes.len();
     if size < WORTH {
-        return Response::from_parts(parts, ReplyBody::Whole(Full::new(bytes)));
+        return Response::from_parts(parts, ReplyBody::Whole(bytes));
     }
     let coded = if size < BESIDE {
         wire::encode(coding, std::iter::once(&bytes[..]))
@@ -180,12 +179,7 @@ pub(crate) async fn reply(response: Response<ReplyBody>, coding: Coding) -> Resp
         }
         _ => bytes,
     };
-    Response::from_parts(parts, ReplyBody::Whole(Full::new(bytes)))
-}
-
-async fn whole(body: &mut Full<Bytes>) -> Bytes {
-    let frame = body.frame().await.and_then(Result::ok);
-    frame.and_then(|frame| frame.into_data().ok()).unwrap_or_default()
+    Response::from_parts(parts, ReplyBody::Whole(bytes))
 }
 
 fn is_worth(body: &axum::body::Body) -> bool {

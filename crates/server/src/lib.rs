@@ -21,6 +21,7 @@ mod responses;
 mod room;
 mod router;
 mod service;
+mod streams;
 mod tokens;
 mod waiting;
 

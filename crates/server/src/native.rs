@@ -7,6 +7,8 @@ mod limits;
 mod runs;
 
 use axum::Router;
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use engine::{Engine, Who};
@@ -51,6 +53,12 @@ impl<E: Into<Fault>> From<E> for Failed {
 fn run_id(text: &str) -> Result<RunId, Failed> {
     text.parse()
         .map_err(|error| Failed(Fault::invalid(Code::UnknownRun, "id", format!("`{text}` is {error}"))))
+}
+
+/// What a query asks for.
+fn query<T>(wanted: Result<Query<T>, QueryRejection>) -> Result<T, Failed> {
+    let Query(wanted) = wanted.map_err(|error| Fault::invalid(Code::BadField, "query", error.body_text()))?;
+    Ok(wanted)
 }
 
 /// A caller that may use the native API.

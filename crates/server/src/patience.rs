@@ -1,4 +1,4 @@
-//! A socket that gives up on a peer who does not read.
+//! A socket that gives up on a peer who does not read, and tells when one begins to speak.
 //!
 //! Without it a caller that stops reading holds its connection, its provider's connection and its place
 //! among the calls for ever: nothing polls a timer while a write is stuck.
@@ -13,17 +13,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::waiting::HeadTimer;
+
 /// A socket whose writes may be stuck only for so long.
 pub(crate) struct Patient {
     stream: TcpStream,
     patience: Duration,
+    timer: HeadTimer,
     /// Set while a write is stuck.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patient {
-    pub(crate) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, stuck: None }
+    pub(crate) fn new(stream: TcpStream, patience: Duration, timer: HeadTimer) -> Self {
+        Self { stream, patience, timer, stuck: None }
     }
 
     fn watched<T>(&mut self, cx: &mut Context<'_>, written: Poll<Result<T>>) -> Poll<Result<T>> {
@@ -42,7 +45,12 @@ impl Patient {
 
 impl AsyncRead for Patient {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        let (this, before) = (self.get_mut(), buf.filled().len());
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            this.timer.heard();
+        }
+        read
     }
 }
 

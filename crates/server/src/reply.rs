@@ -4,24 +4,24 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::limits;
 use bytes::Bytes;
 use engine::{About, Answered, Level, Refusal, Relay};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
 use types::{CallId, Dialect, Fault, Retry};
+
+use crate::{limits, streams};
 
 /// The body of any answer.
 #[derive(Debug)]
 pub(crate) enum ReplyBody {
     /// All of it.
-    Whole(Full<Bytes>),
+    Whole(Bytes),
     /// A committed stream.
     Stream(Box<Relay>),
-    /// What the router made.
-    Routed(axum::body::Body),
+    /// What the router made, and what of it is to be handed out first.
+    Routed(axum::body::Body, Bytes),
 }
 
 impl Body for ReplyBody {
@@ -35,28 +35,46 @@ impl Body for ReplyBody {
         fn never<T>(result: Result<T, Infallible>) -> Result<T, axum::Error> {
             result.map_err(|never| match never {})
         }
-        match self.get_mut() {
-            Self::Whole(body) => Pin::new(body).poll_frame(cx).map(|frame| frame.map(never)),
+        let polled = match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(next(bytes)),
             Self::Stream(relay) => Pin::new(relay.as_mut()).poll_frame(cx).map(|frame| frame.map(never)),
-            Self::Routed(body) => Pin::new(body).poll_frame(cx),
-        }
+            Self::Routed(_, rest) if !rest.is_empty() => Poll::Ready(next(rest)),
+            Self::Routed(body, rest) => {
+                Pin::new(body).poll_frame(cx).map(|frame| match frame?.map(Frame::into_data) {
+                    Ok(Ok(data)) => {
+                        *rest = data;
+                        let piece = streams::piece(rest);
+                        Some(Ok(Frame::data(piece)))
+                    }
+                    Ok(Err(other)) => Some(Ok(other)),
+                    Err(error) => Some(Err(error)),
+                })
+            }
+        };
+        streams::asked(polled.is_ready());
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(body) => body.is_end_stream(),
+            Self::Whole(bytes) => bytes.is_empty(),
             Self::Stream(relay) => relay.is_end_stream(),
-            Self::Routed(body) => body.is_end_stream(),
+            Self::Routed(body, rest) => rest.is_empty() && body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(body) => body.size_hint(),
-            Self::Stream(_) => SizeHint::default(),
-            Self::Routed(body) => body.size_hint(),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Routed(body, rest) if rest.is_empty() => body.size_hint(),
+            Self::Stream(_) | Self::Routed(..) => SizeHint::default(),
         }
     }
+}
+
+/// What is handed out next of bytes that are all there.
+fn next(bytes: &mut Bytes) -> Option<Result<Frame<Bytes>, axum::Error>> {
+    (!bytes.is_empty()).then(|| Ok(Frame::data(streams::piece(bytes))))
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -89,7 +107,7 @@ pub(crate) fn answered(dialect: Dialect, answered: Answered) -> Response<ReplyBo
             if let Some(cost) = whole.cost {
                 put(&mut headers, COST, cost.text().as_str());
             }
-            response(headers, ReplyBody::Whole(Full::new(whole.body)))
+            response(headers, ReplyBody::Whole(whole.body))
         }
         Answered::Stream(relay) => {
             let mut headers = HeaderMap::with_capacity(HEADERS);
@@ -119,7 +137,7 @@ pub(crate) fn refused(dialect: Dialect, refusal: &Refusal) -> Response<ReplyBody
 /// A fault in a dialect's own shape.
 pub(crate) fn fault(dialect: Dialect, fault: &Fault, call: Option<CallId>) -> Response<ReplyBody> {
     let (status, body) = wire::encode_error(dialect, fault, call);
-    let mut response = Response::new(ReplyBody::Whole(Full::new(body)));
+    let mut response = Response::new(ReplyBody::Whole(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 
 use axum::Router;
+use bytes::Bytes;
 use engine::Engine;
 use futures_util::FutureExt as _;
 use http::{Method, Request, Response};
@@ -63,7 +64,9 @@ impl Service {
                 };
                 let request = Request::from_parts(head, body);
                 let routed = Box::pin(self.router.clone().oneshot(request)).await;
-                let routed = routed.unwrap_or_else(|never| match never {}).map(ReplyBody::Routed);
+                let routed = routed
+                    .unwrap_or_else(|never| match never {})
+                    .map(|body| ReplyBody::Routed(body, Bytes::new()));
                 calls::coded(routed, coding).await
             }
         }

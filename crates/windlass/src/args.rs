@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use config::telemetry::LogLevel;
 
 /// One binary between applications and language models.
 ///
@@ -32,8 +33,8 @@ pub(crate) struct Cli {
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
     /// How much to log on standard error
-    #[arg(long, global = true, value_name = "LEVEL")]
-    pub(crate) log_level: Option<LogLevel>,
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = LogLevel::ALL.map(LogLevel::as_str))]
+    pub(crate) log_level: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -226,28 +227,6 @@ pub(crate) struct Certify {
 pub(crate) enum Peer {
     Windlass,
     Litellm,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum LogLevel {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-impl LogLevel {
-    /// As in the configuration.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

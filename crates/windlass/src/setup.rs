@@ -59,8 +59,8 @@ pub(crate) fn overrides(cli: &Cli) -> Overrides {
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let mut overrides = Overrides::environment(variables);
-    if let Some(level) = cli.log_level {
-        overrides = overrides.flag("--log-level", "telemetry.log_level", level.as_str());
+    if let Some(level) = &cli.log_level {
+        overrides = overrides.flag("--log-level", "telemetry.log_level", level);
     }
     if let Command::Serve(serve) = &cli.command
         && let Some(listen) = serve.listen

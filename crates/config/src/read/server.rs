@@ -23,7 +23,20 @@ pub(crate) static SERVER: Section = Section {
              waits a little, and is then told to come back.",
         ),
         field("max_header", Is::Size, "64KB", "The largest request head."),
-        field("header_timeout", Is::Duration, "10s", "Time for the whole request head to arrive."),
+        field(
+            "header_timeout",
+            Is::Duration,
+            "10s",
+            "Time for the whole request head to arrive: a connection's first from when it is accepted, others from \
+             their first byte.",
+        ),
+        field(
+            "idle_timeout",
+            Is::Duration,
+            "5m",
+            "How long a connection stays open between requests. Longer than what callers and balancers keep theirs \
+             for, so that they never send into one that is being closed.",
+        ),
         field(
             "body_timeout",
             Is::Duration,
@@ -166,6 +179,7 @@ pub(crate) fn server(mut fields: Fields<'_>) -> Server {
         max_bodies: fields.size("max_bodies"),
         max_header: fields.size("max_header"),
         header_timeout: fields.duration("header_timeout"),
+        idle_timeout: fields.duration("idle_timeout"),
         body_timeout: fields.duration("body_timeout"),
         body_rate: fields.size("body_rate"),
         drain: fields.duration("drain"),
@@ -236,13 +250,7 @@ fn redis(fields: &mut Fields<'_>) -> Option<Secret> {
 }
 
 pub(crate) fn telemetry(mut fields: Fields<'_>) -> Telemetry {
-    let levels = [
-        ("error", LogLevel::Error),
-        ("warn", LogLevel::Warn),
-        ("info", LogLevel::Info),
-        ("debug", LogLevel::Debug),
-        ("trace", LogLevel::Trace),
-    ];
+    let levels = LogLevel::ALL.map(|level| (level.as_str(), level));
     if fields.bool("capture_content")
         && let Some(at) = fields.value("capture_content")
     {

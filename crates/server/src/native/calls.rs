@@ -8,9 +8,9 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::ledger::Filter;
-use types::{CallId, Code, Fault, RunId};
+use types::{CallId, RunId};
 
-use super::{Failed, admin};
+use super::{Failed, admin, query};
 
 /// The most rows of one answer.
 const MOST: u32 = 1_000;
@@ -33,7 +33,7 @@ pub(super) async fn list(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Value>, Failed> {
     admin(&engine, &headers)?;
-    let Query(wanted) = wanted.map_err(|error| Fault::invalid(Code::BadField, "query", error.body_text()))?;
+    let wanted = query(wanted)?;
     let filter = Filter {
         call: wanted.call,
         run: wanted.run,

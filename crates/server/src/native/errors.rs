@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use types::{Code, Fault};
 
-use super::{Failed, admin};
+use super::{Failed, admin, query};
 
 /// How far back.
 #[derive(Debug, Default, Deserialize)]
@@ -25,7 +25,7 @@ pub(super) async fn show(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Value>, Failed> {
     admin(&engine, &headers)?;
-    let Query(wanted) = wanted.map_err(|error| Fault::invalid(Code::BadField, "query", error.body_text()))?;
+    let wanted = query(wanted)?;
     let minutes = wanted.minutes.unwrap_or(60);
     if !(1..=60).contains(&minutes) {
         return Err(Fault::invalid(Code::BadField, "minutes", "`minutes` must be 1 to 60").into());

@@ -1,35 +1,16 @@
 //! The journal on SQLite.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::Row as _;
-use store::journal::{self, Claim, Ending, Journal, NewRun, RunFilter, Seize, Status, Wish};
+use store::journal::{self, Claim, Ending, Journal, RunFilter, Seize, Status, Wish};
 use store::sqlite::SqliteOptions;
 use store::{Sqlite, StoreError};
 use types::{RunId, Timestamp};
 
-const LEASE: Duration = Duration::from_secs(30);
-
-fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_micros(1_790_000_000_000_000 + seconds * 1_000_000)
-}
-
-fn new_run(number: u8) -> NewRun {
-    let id = RunId::new(at(i64::from(number)), [number; 10]);
-    NewRun {
-        id,
-        chain: "research".into(),
-        source: "name: research\nsteps: []\n".into(),
-        inputs: json!({"topic": "tides"}),
-        trace: id.into(),
-        caller: Some("key".into()),
-        tenant: Some("tenant".into()),
-        at: at(i64::from(number)),
-    }
-}
+use crate::run::{LEASE, at, new_run};
 
 fn wish(run: RunId, owner: &str, now: Timestamp) -> Wish {
     Wish { run, owner: owner.into(), now, lease: LEASE, seize: Seize::Expired }

@@ -21,4 +21,6 @@ mod recovery;
 #[cfg(test)]
 mod responses;
 #[cfg(test)]
+mod run;
+#[cfg(test)]
 mod sample;

@@ -1,26 +1,12 @@
 //! Both journals keep the same rules.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::json;
-use store::journal::{self, Ending, Journal, NewRun, RunFilter, Seize, Status, Wish};
+use store::journal::{self, Ending, Journal, RunFilter, Seize, Status, Wish};
 use store::{Memory, Sqlite, StoreError};
-use types::{RunId, Timestamp};
 
-const LEASE: Duration = Duration::from_secs(30);
-
-fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_micros(1_790_000_000_000_000 + seconds * 1_000_000)
-}
-
-fn new_run(number: u8) -> NewRun {
-    let id = RunId::new(at(i64::from(number)), [number; 10]);
-    let (chain, source) = ("research".into(), "steps: {}".into());
-    let (caller, tenant) = (Some("key".into()), Some("tenant".into()));
-    let at = at(i64::from(number));
-    NewRun { id, chain, source, inputs: json!({"n": number}), trace: id.into(), caller, tenant, at }
-}
+use crate::run::{LEASE, at, new_run};
 
 async fn keeps_the_rules(journal: &dyn Journal) {
     let run = new_run(1);

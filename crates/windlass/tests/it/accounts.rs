@@ -136,10 +136,7 @@ async fn a_command_beside_the_gateway_has_its_own_place_in_the_spool() {
 #[tokio::test]
 async fn what_strangers_name_is_shown_and_not_obeyed() {
     let vendor = Vendor::start(Answer::json(200, openai::chat("here", 3, 1))).await.unwrap();
-    let house = House::new(&format!(
-        "version: 1\nproviders: {{ vendor: {{ kind: openai, base_url: '{}' }} }}\n",
-        vendor.url("/v1")
-    ));
+    let house = House::before(&vendor, "");
     let gateway = house.serve().await;
     let model = "vendor/\u{1b}[31mred\nnext\u{202e}line\u{9b}1m";
     let body = json!({ "model": model, "messages": [{ "role": "user", "content": "x" }] });

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::Vendor;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
@@ -61,6 +62,26 @@ impl House {
         let house = Self { folder: tempfile::tempdir().unwrap() };
         house.write("windlass.yaml", configuration);
         house
+    }
+
+    /// One in front of a provider of OpenAI's kind, `vendor`. `more` is the rest of the configuration.
+    pub(crate) fn before(vendor: &Vendor, more: &str) -> Self {
+        let url = vendor.url("/v1");
+        Self::new(&format!(
+            "version: 1\nproviders: {{ vendor: {{ kind: openai, base_url: '{url}' }} }}\n{more}"
+        ))
+    }
+
+    /// One in front of a provider that speaks two dialects: OpenAI's as `there`, Anthropic's as `here`.
+    pub(crate) fn before_both(vendor: &Vendor, more: &str) -> Self {
+        let (openai, anthropic) = (vendor.url("/v1"), vendor.url(""));
+        Self::new(&format!(
+            "version: 1
+providers:
+  there: {{ kind: openai, base_url: '{openai}', api_key: the-providers-key }}
+  here: {{ kind: anthropic, base_url: '{anthropic}', api_key: the-providers-key }}
+{more}"
+        ))
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

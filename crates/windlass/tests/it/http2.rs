@@ -3,26 +3,36 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use testkit::{Answer, Gate, Vendor, openai};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::house::{Gateway, House, soon};
 
 const CHAT: &str = "/v1/chat/completions";
+
+/// A connection of which each stream has so much window, and more for who reads; and its end.
+pub(crate) async fn connect(
+    gateway: &Gateway,
+    window: u32,
+) -> (SendRequest<Full<Bytes>>, JoinHandle<hyper::Result<()>>) {
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window).initial_connection_window_size(1 << 20);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+    (sender, tokio::spawn(connection))
+}
 
 /// One connection.
 struct Caller(SendRequest<Full<Bytes>>);
 
 impl Caller {
     async fn of(gateway: &Gateway) -> Self {
-        let stream = TcpStream::connect(gateway.address).await.unwrap();
-        let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        Self(sender)
+        Self(connect(gateway, 1 << 20).await.0)
     }
 
     async fn open(&self, body: &Value, padding: usize) -> Response<hyper::body::Incoming> {
@@ -45,10 +55,7 @@ fn call(stream: bool, number: usize) -> Value {
 }
 
 fn house(vendor: &Vendor) -> House {
-    House::new(&format!(
-        "version: 1\nserver: {{ max_header: 16KB }}\nproviders: {{ vendor: {{ kind: openai, base_url: '{}' }} }}\n",
-        vendor.url("/v1")
-    ))
+    House::before(vendor, "server: { max_header: 16KB }\n")
 }
 
 #[tokio::test]
@@ -127,10 +134,7 @@ async fn calls_that_do_not_finish_in_time_are_told_so() {
         _ => Answer::silent(),
     }));
     let vendor = vendor.await.unwrap();
-    let house = House::new(&format!(
-        "version: 1\nserver: {{ drain: 200ms }}\nproviders: {{ vendor: {{ kind: openai, base_url: '{}' }} }}\n",
-        vendor.url("/v1")
-    ));
+    let house = House::before(&vendor, "server: { drain: 200ms }\n");
     let gateway = house.serve().await;
     let caller = Caller::of(&gateway).await;
     let stream = caller.open(&call(true, 1), 0).await;

@@ -138,10 +138,7 @@ async fn step_vendor(gate: &Gate) -> Vendor {
 }
 
 fn vendor_house(vendor: &Vendor) -> House {
-    let house = House::new(&format!(
-        "version: 1\nproviders: {{ vendor: {{ kind: openai, base_url: '{}' }} }}\nchains: {{ three: three.yaml }}\n",
-        vendor.url("/v1")
-    ));
+    let house = House::before(vendor, "chains: { three: three.yaml }\n");
     house.write("three.yaml", THREE_STEPS);
     house
 }

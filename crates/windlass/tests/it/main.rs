@@ -6,6 +6,8 @@ mod accounts;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod house;

@@ -10,18 +10,6 @@ use crate::house::{House, soon};
 const CHAT: &str = "/v1/chat/completions";
 const MESSAGES: &str = "/v1/messages";
 
-fn house(vendor: &Vendor, more: &str) -> House {
-    House::new(&format!(
-        "version: 1
-providers:
-  there: {{ kind: openai, base_url: '{}', api_key: the-providers-key }}
-  here: {{ kind: anthropic, base_url: '{}', api_key: the-providers-key }}
-{more}",
-        vendor.url("/v1"),
-        vendor.url("")
-    ))
-}
-
 /// JSON that no parser of numbers, and no writer of text, gives back as it was.
 const ODD: &str = r#""big":123456789012345678901234567890,"odd":-0.1e-400, "esc":"\u00e9\/\ud83e\udd80 é🦀","nul":null , "deep":{"a":[1.0,1.00,{"b" :[]}]}"#;
 
@@ -31,7 +19,7 @@ async fn bytes_pass_as_they_are_where_both_ends_speak_one_dialect() {
         r#"{{"id":"a","object":"chat.completion","created":1,"model":"m","choices":[{{"index":0,"message":{{"role":"assistant","content":"ü"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}},{ODD}}}"#
     );
     let vendor = Vendor::start(Answer::json(200, answer.clone())).await.unwrap();
-    let house = house(&vendor, "");
+    let house = House::before_both(&vendor, "");
     let gateway = house.serve().await;
     let body = |model: &str| {
         format!(r#"{{ {ODD},"messages":[{{"role":"user","content":"x"}}], "model" : "{model}" ,"x":1e2}}"#)
@@ -57,7 +45,7 @@ async fn a_stream_is_the_same_however_its_bytes_are_cut() {
     for bytewise in [false, true] {
         let answer = Answer::events(events(odd));
         let vendor = Vendor::start(if bytewise { answer.bytewise() } else { answer }).await.unwrap();
-        let house = house(&vendor, "");
+        let house = House::before_both(&vendor, "");
         let gateway = house.serve().await;
         let mut with_usage = body.clone();
         with_usage["stream_options"] = asked.clone();
@@ -115,7 +103,7 @@ async fn a_providers_trouble_is_told_with_its_code() {
         (Answer::raw("what\r\n\r\n"), 502, 502, "WL4004"),
     ] {
         let vendor = Vendor::start(answer).await.unwrap();
-        let house = house(&vendor, "defaults: { retry: { attempts: 1 } }\n");
+        let house = House::before_both(&vendor, "defaults: { retry: { attempts: 1 } }\n");
         let gateway = house.serve().await;
         for (path, status) in [(CHAT, openai), (MESSAGES, anthropic)] {
             for stream in [false, true] {
@@ -139,7 +127,7 @@ async fn a_providers_trouble_is_told_with_its_code() {
 #[tokio::test]
 async fn a_deadline_holds_whoever_sets_it() {
     let vendor = Vendor::start(Answer::silent()).await.unwrap();
-    let house = house(&vendor, "defaults: { timeouts: { total: 200ms, first_token: 100ms } }\n");
+    let house = House::before_both(&vendor, "defaults: { timeouts: { total: 200ms, first_token: 100ms } }\n");
     let gateway = house.serve().await;
     let messages = json!([{ "role": "user", "content": "x" }]);
     for (path, stream, header) in [

@@ -25,17 +25,10 @@ async fn vendor() -> Vendor {
 #[tokio::test]
 async fn a_task_and_a_profile_by_header_reach_the_provider_and_the_ledger() {
     let vendor = vendor().await;
-    let house = House::new(&format!(
-        "version: 1
-providers:
-  there: {{ kind: openai, base_url: '{}', api_key: k }}
-  here: {{ kind: anthropic, base_url: '{}', api_key: k }}
-routes: {{ terse: {{ models: [there/m], profile: own }} }}
-profiles: {{ own: {{ max_tokens: 50 }} }}
-",
-        vendor.url("/v1"),
-        vendor.url("")
-    ));
+    let house = House::before_both(
+        &vendor,
+        "routes: { terse: { models: [there/m], profile: own } }\nprofiles: { own: { max_tokens: 50 } }\n",
+    );
     let gateway = house.serve().await;
     let body = |model: &str, stream: bool| json!({ "model": model, "max_tokens": 9, "stream": stream, "messages": [{ "role": "user", "content": "hi" }] });
     let mut told = Vec::new();

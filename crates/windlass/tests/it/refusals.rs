@@ -296,15 +296,7 @@ async fn callers_that_take_their_time() {
 #[tokio::test]
 async fn what_the_provider_cannot_say() {
     let vendor = Vendor::start(Answer::json(200, "{}")).await.unwrap();
-    let house = House::new(&format!(
-        "version: 1
-providers:
-  there: {{ kind: openai, base_url: '{}' }}
-  here: {{ kind: anthropic, base_url: '{}' }}
-",
-        vendor.url("/v1"),
-        vendor.url("")
-    ));
+    let house = House::before_both(&vendor, "");
     let gateway = house.serve().await;
     for (path, model, field, value) in [
         (CHAT, "here/m", "n", json!(2)),

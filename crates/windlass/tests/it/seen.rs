@@ -27,14 +27,10 @@ fn hex(text: &str) -> Vec<u8> {
 async fn a_call_goes_on_with_its_callers_trace() {
     let vendor = Vendor::start(Answer::json(200, openai::chat(SECRET, 5, 2))).await.unwrap();
     let collector = Vendor::start(Answer::json(200, "{}")).await.unwrap();
-    let house = House::new(&format!(
-        "version: 1
-providers: {{ vendor: {{ kind: openai, base_url: '{}' }} }}
-telemetry: {{ otlp: '{}', sample: 0, log_level: trace }}
-",
-        vendor.url("/v1"),
-        collector.url("")
-    ));
+    let house = House::before(
+        &vendor,
+        &format!("telemetry: {{ otlp: '{}', sample: 0, log_level: trace }}\n", collector.url("")),
+    );
     let gateway = house.serve().await;
     let body = json!({ "model": "vendor/m", "messages": [{ "role": "user", "content": SECRET }] });
     let ask = Ask::post("/v1/chat/completions", &body);
@@ -81,10 +77,7 @@ telemetry: {{ otlp: '{}', sample: 0, log_level: trace }}
 async fn vendors_data_about_the_trace_goes_on_and_the_applications_where_that_is_wanted() {
     for (setting, passed) in [("", None), ("telemetry: { pass_baggage: true }\n", Some("user=ann,cart=7"))] {
         let vendor = Vendor::start(Answer::json(200, openai::chat("x", 5, 2))).await.unwrap();
-        let house = House::new(&format!(
-            "version: 1\nproviders: {{ vendor: {{ kind: openai, base_url: '{}' }} }}\n{setting}",
-            vendor.url("/v1")
-        ));
+        let house = House::before(&vendor, setting);
         let gateway = house.serve().await;
         let body = json!({ "model": "vendor/m", "messages": [{ "role": "user", "content": "x" }] });
         for path in ["/v1/chat/completions", "/v1/messages"] {

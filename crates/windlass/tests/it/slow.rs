@@ -13,6 +13,7 @@ use crate::house::{Gateway, House, soon};
 /// More than a slow reader costs: buffers of ours, and what the allocator keeps of them.
 const MOST: u64 = 6 << 20;
 const CALLERS: usize = 8;
+const IMPATIENT: &str = "server: { body_timeout: 400ms }\n";
 
 fn resident(gateway: &Gateway) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).unwrap();
@@ -40,13 +41,7 @@ async fn a_caller_who_reads_byte_by_byte_is_let_go() {
     let (usual, _end) = events.split_at(events.len() - 3);
     let vendor = Vendor::start(Answer::events(usual.iter().take(1).cloned()).endless(usual[1..].concat()));
     let vendor = vendor.await.unwrap();
-    let house = House::new(&format!(
-        "version: 1
-server: {{ body_timeout: 400ms }}
-providers: {{ vendor: {{ kind: openai, base_url: '{}' }} }}
-",
-        vendor.url("/v1")
-    ));
+    let house = House::before(&vendor, IMPATIENT);
     let gateway = house.serve().await;
     // One is let go first, so that the code that it needs is in memory before anything is measured.
     let mut first = small(&gateway).await;
@@ -101,13 +96,7 @@ providers: {{ vendor: {{ kind: openai, base_url: '{}' }} }}
 #[tokio::test]
 async fn a_caller_who_reads_slowly_but_steadily_gets_everything() {
     let vendor = Vendor::start(Answer::events(openai::chat_stream(4_000, 9))).await.unwrap();
-    let house = House::new(&format!(
-        "version: 1
-server: {{ body_timeout: 400ms }}
-providers: {{ vendor: {{ kind: openai, base_url: '{}' }} }}
-",
-        vendor.url("/v1")
-    ));
+    let house = House::before(&vendor, IMPATIENT);
     let gateway = house.serve().await;
     let mut stream = small(&gateway).await;
     stream.write_all(&ask().header("connection", "close").wire()).await.unwrap();
