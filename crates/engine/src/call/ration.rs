@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use policy::degrade::{self, Level, Model};
-use types::{Code, Fault, Kind, Moment, Retry};
+use types::{Blame, Code, Fault, Kind, Moment, Retry};
 
 use crate::call::{Inbound, Planned};
 
@@ -96,6 +96,12 @@ impl Planned<'_> {
     /// When the call must be over: the caller's own deadline, or what load allows.
     pub(super) fn deadline(&self) -> Option<Moment> {
         self.deadline.into_iter().chain(self.within).min()
+    }
+
+    /// `fault`, with the blame on a caller whose own deadline has passed before anything could be asked.
+    pub(super) fn blamed(&self, fault: Fault, now: Moment) -> Fault {
+        let late = fault.code == Code::Timeout && self.deadline.is_some_and(|by| now >= by);
+        if late { fault.with_blame(Blame::Caller) } else { fault }
     }
 }
 
