@@ -218,17 +218,13 @@ fn middle(steps: &[Step], of: impl Fn(&Step) -> f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     #[test]
     fn a_side_is_measured_per_step() {
         let instant: RunChain = |yaml, runs, _| {
             assert!(yaml.contains("{{ topic }}"));
-            let begun = Instant::now();
-            std::hint::black_box((0..runs).sum::<u32>());
-            Ok(begun.elapsed() + Duration::from_micros(24) * runs)
+            Ok(Duration::from_micros(24) * runs)
         };
         let said = ours(instant, 0.01).unwrap();
         let each = |name: &str| said.cases[name].wall_us_per_step;

@@ -66,7 +66,7 @@ await run({
   },
 
   async hang_up() {
-    const stream = await ask({ stream: true, max_tokens: 200 })
+    const stream = await ask({ stream: true, max_tokens: 2000 })
     let heard = false
     for await (const event of stream) {
       heard = event.type === 'content_block_delta'

@@ -98,7 +98,7 @@ def messages_stream_helper():
 def hang_up():
     """Closing a stream early must leave the gateway fit for the next call."""
     talker = client()
-    with talker.messages.stream(model=MODEL, messages=MESSAGES, max_tokens=200) as stream:
+    with talker.messages.stream(model=MODEL, messages=MESSAGES, max_tokens=2000) as stream:
         for text in stream.text_stream:
             if text:
                 break

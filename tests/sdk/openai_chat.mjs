@@ -77,7 +77,7 @@ await run({
   },
 
   async hang_up() {
-    const stream = await ask({ stream: true, max_tokens: 200 })
+    const stream = await ask({ stream: true, max_tokens: 2000 })
     let heard = false
     for await (const chunk of stream) {
       heard = Boolean(chunk.choices[0]?.delta.content)

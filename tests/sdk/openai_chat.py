@@ -121,7 +121,7 @@ def chat_stream_with_usage():
 def hang_up():
     """Closing a stream early must leave the gateway fit for the next call."""
     talker = client()
-    with talker.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=200, stream=True) as stream:
+    with talker.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=2000, stream=True) as stream:
         for chunk in stream:
             if chunk.choices and chunk.choices[0].delta.content:
                 break

@@ -47,10 +47,8 @@ fn a_body_that_is_cut() {
 
 #[test]
 fn nobody_listens() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    drop(listener);
-    fails_with(&url, &[], "cannot connect");
+    // A port that is let go again may be another test's by then; this one is nobody's.
+    fails_with("http://127.0.0.1:1/", &[], "cannot connect");
 }
 
 #[test]

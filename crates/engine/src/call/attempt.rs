@@ -96,7 +96,7 @@ impl Engine {
                 Step::Finish(Err(fault)) => {
                     // Nothing was asked for want of a place: then it waits for one, once.
                     let crowded = may.crowded().filter(|_| !waited && machine.attempts() == 0);
-                    let Some(crowded) = crowded else { return Err(fault) };
+                    let Some(crowded) = crowded else { return Err(planned.blamed(fault, clock::now())) };
                     waited = true;
                     let place = Box::pin(self.wait_for_place(planned, crowded, machine.total_by())).await;
                     let alone = plan.targets.len() == 1;
@@ -156,7 +156,10 @@ impl Engine {
         let send = trial.send;
         let began = clock::now();
         let result = match trial.make(planned, maker) {
-            Ok((made, record)) => {
+            Ok((mut made, record)) => {
+                // Writing a large request anew takes a while that is not the connection's.
+                let connect_by = made.outgoing.connect_by + (clock::now() - began);
+                made.outgoing.connect_by = connect_by.min(send.total_by);
                 // Pinned where it is made: the deadline would otherwise move all of it.
                 let work = pin!(self.exchange(planned, made, send, record));
                 tokio::time::timeout_at(clock::instant(send.answer_by), work).await.ok()

@@ -18,8 +18,8 @@ use crate::Engine;
 use crate::call::plan::named;
 use crate::call::{Admitted, Answered, Inbound, Parsed, Target, Who};
 
-/// How long to wait for an answer that is being written.
-const WRITING: Duration = Duration::from_secs(1);
+/// How long to wait for an answer that is being written; on a disk that does much else that may take seconds.
+const WRITING: Duration = Duration::from_secs(5);
 /// How often what is kept is looked through for what is old.
 const SWEEP: Duration = Duration::from_mins(10);
 /// The longest conversation that is gone on with, in bytes of its items.
@@ -81,16 +81,7 @@ impl Engine {
     /// The call with the conversation up to `previous` in its own input; `None` if that is not kept here.
     async fn recalled(&self, previous: &str, admitted: &Admitted<'_>) -> Result<Option<Inbound>, Fault> {
         let Admitted { parsed: Parsed { inbound, peek, .. }, who, .. } = admitted;
-        // Perhaps it is being written just now: its stream has only just ended. Asked before looking, since what
-        // is written while we look is missed by the look and no longer being written after it.
-        let writing = !self.0.keeps.is_empty();
-        let mut turns = self.history(previous, who).await?;
-        if turns.is_none() && writing {
-            self.0.keeps.close();
-            let _ = tokio::time::timeout(WRITING, self.0.keeps.wait()).await;
-            turns = self.history(previous, who).await?;
-        }
-        let Some(turns) = turns else { return Ok(None) };
+        let Some(turns) = self.found(|| self.history(previous, who)).await? else { return Ok(None) };
         let items = joined(&turns)?;
         let body = wire::with_history(&inbound.body, peek, &items);
         Ok(Some(Inbound { body, ..(*inbound).clone() }))
@@ -114,6 +105,23 @@ impl Engine {
         answered
     }
 
+    /// What `look` finds of kept answers, also if it is being written just now: its stream has only just ended.
+    async fn found<T, F>(&self, look: impl Fn() -> F) -> Result<Option<T>, Fault>
+    where
+        F: Future<Output = Result<Option<T>, Fault>>,
+    {
+        // Asked before looking, since what is written while we look is missed by the look and no longer being written
+        // after it.
+        let writing = !self.0.keeps.is_empty();
+        let found = look().await?;
+        if found.is_some() || !writing {
+            return Ok(found);
+        }
+        self.0.keeps.close();
+        let _ = tokio::time::timeout(WRITING, self.0.keeps.wait()).await;
+        look().await
+    }
+
     async fn history(&self, previous: &str, who: &Who) -> Result<Option<Vec<Turn>>, Fault> {
         let turns = self.0.responses.history(previous, who.tenant.as_deref()).await;
         turns.map_err(|error| unread(&error))
@@ -133,14 +141,21 @@ impl Engine {
 
     /// A kept answer, as its caller got it.
     pub async fn response(&self, id: &str, who: &Who) -> Result<String, Fault> {
-        let found = self.0.responses.find(id, who.tenant.as_deref()).await;
-        found.map_err(|error| unread(&error))?.ok_or_else(|| unknown("response_id", id))
+        let found = self.found(|| async {
+            let found = self.0.responses.find(id, who.tenant.as_deref()).await;
+            found.map_err(|error| unread(&error))
+        });
+        found.await?.ok_or_else(|| unknown("response_id", id))
     }
 
     /// Forgets a kept answer.
     pub async fn forget_response(&self, id: &str, who: &Who) -> Result<(), Fault> {
-        let gone = self.0.responses.remove(id, who.tenant.as_deref()).await;
-        if gone.map_err(|error| unread(&error))? { Ok(()) } else { Err(unknown("response_id", id)) }
+        // One that is written only after it was forgotten would stay.
+        let gone = self.found(|| async {
+            let gone = self.0.responses.remove(id, who.tenant.as_deref()).await;
+            gone.map(|gone| gone.then_some(())).map_err(|error| unread(&error))
+        });
+        gone.await?.ok_or_else(|| unknown("response_id", id))
     }
 
     /// Forgets, now and then, what has been kept for long enough.

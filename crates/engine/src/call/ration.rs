@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use policy::degrade::{self, Level, Model};
-use types::{Code, Fault, Kind, Retry};
+use types::{Blame, Code, Fault, Kind, Moment, Retry};
 
 use crate::call::{Inbound, Planned};
 
@@ -89,6 +89,14 @@ impl Ration {
             wanted.at_most(most);
         }
         planned.terms.ration = Some(self);
+    }
+}
+
+impl Planned<'_> {
+    /// `fault`, with the blame on a caller whose own deadline has passed before anything could be asked.
+    pub(super) fn blamed(&self, fault: Fault, now: Moment) -> Fault {
+        let late = fault.code == Code::Timeout && self.terms.deadline.is_some_and(|by| now >= by);
+        if late { fault.with_blame(Blame::Caller) } else { fault }
     }
 }
 

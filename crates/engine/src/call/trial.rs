@@ -80,17 +80,17 @@ impl Trial {
 
     /// It failed; gives the fault as it is to be told.
     pub(super) fn fail(&mut self, fault: Fault) -> Fault {
-        let fault = fault.with_provider(&*self.target.provider.name);
+        let named = |fault: Fault| fault.with_provider(&*self.target.provider.name);
         match std::mem::replace(&mut self.state, State::Settled(Settled::default())) {
             State::Running(record, mut watch) => {
-                let fault = watch.blamed(fault);
+                let fault = named(watch.blamed(fault));
                 watch.failed(&fault);
                 self.state = State::Settled(record.fail(&fault));
                 fault
             }
             State::Settled(settled) => {
                 self.state = State::Settled(settled);
-                fault
+                named(fault)
             }
         }
     }

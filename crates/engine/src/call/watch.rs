@@ -12,7 +12,7 @@ use policy::balance::Outstanding;
 use policy::breaker::{Permit, Sample};
 use policy::bulkhead::Pass;
 use policy::concurrency::{Report, Room};
-use types::{Blame, Fault, Kind, Moment, Retry};
+use types::{Blame, Code, Fault, Kind, Moment, Progress, Retry};
 use upstream::clock;
 
 use crate::call::Target;
@@ -164,9 +164,20 @@ impl Watch {
         }
     }
 
-    /// `fault`, with the blame where it belongs: on the caller who did not want to wait any longer.
+    /// `fault`, with the blame where it belongs: on the caller who did not want to wait any longer. A connection that
+    /// was not open by then is that caller's deadline, too, and says nothing about the provider.
     pub(super) fn blamed(&self, fault: Fault) -> Fault {
-        if self.impatient(&fault, clock::now()) { fault.with_blame(Blame::Caller) } else { fault }
+        if !self.impatient(&fault, clock::now()) {
+            return fault;
+        }
+        let fault = match fault.code {
+            Code::Unreachable if fault.progress == Progress::NothingSent => {
+                let message = "the caller's own deadline passed before the provider could be reached";
+                Fault::new(Kind::NetworkTimeout, Code::Timeout, message).with_progress(Progress::NothingSent)
+            }
+            _ => fault,
+        };
+        fault.with_blame(Blame::Caller)
     }
 
     fn impatient(&self, fault: &Fault, now: Moment) -> bool {

@@ -97,7 +97,7 @@ async fn the_callers_deadline_ends_a_silent_call() {
     let vendor = Vendor::start(Answer::silent()).await.unwrap();
     let house = House::with(&openai("up", &vendor), "").await;
     let mut inbound = chat("up/m", false);
-    inbound.head.deadline = Some(std::time::Duration::from_millis(60));
+    inbound.head.deadline = Some(std::time::Duration::from_millis(500));
     let refusal = house.engine().call(inbound).await.unwrap_err();
     assert_eq!((refusal.fault.code, refusal.attempts), (Code::Timeout, 1));
     vendor.closed().await;

@@ -245,7 +245,7 @@ async fn whatever_breaks_a_stream_it_goes_on() {
         let second = Answer::events(said(&["one two ", "two three"]));
         let one = Vendor::start(broken).await.unwrap();
         let two = Vendor::start(second).await.unwrap();
-        let more = format!("{ROUTE}\ndefaults: {{ timeouts: {{ idle: 80ms }} }}");
+        let more = format!("{ROUTE}\ndefaults: {{ timeouts: {{ idle: 700ms }} }}");
         let house = House::with(&(openai("one", &one) + &openai("two", &two)), &more).await;
         let seen = answered(&house, chat("r", true)).await;
         assert_eq!(heard(&seen), "one two two three", "{seen}");
@@ -468,7 +468,7 @@ async fn hanging_up_while_the_rest_is_asked_for_cancels_it_and_is_accounted_for(
 async fn the_deadline_holds_for_the_rest() {
     let (one, two) = (Answer::events(saying(&["one "])).cut(), Answer::silent());
     let (one, two) = (Vendor::start(one).await.unwrap(), Vendor::start(two).await.unwrap());
-    let more = format!("{ROUTE}\ndefaults: {{ timeouts: {{ total: 150ms }} }}");
+    let more = format!("{ROUTE}\ndefaults: {{ timeouts: {{ total: 700ms }} }}");
     let house = House::with(&(openai("one", &one) + &openai("two", &two)), &more).await;
     let seen = answered(&house, chat("r", true)).await;
     assert!(heard(&seen) == "one " && seen.contains("WL4005"), "{seen}");

@@ -54,7 +54,7 @@ async fn each_tier_counts_its_own_and_a_refusal_takes_of_none() {
 #[tokio::test]
 async fn tokens_are_reserved_and_settled_to_what_was_used() {
     let vendor = Vendor::start([fine(600, 300), fine(10, 10)]).await.unwrap();
-    let more = "limits: { per_tenant: { tokens_per_hour: 1000 }, on_exceeded: deny }";
+    let more = "limits: { per_tenant: { tokens_per_day: 1000 }, on_exceeded: deny }";
     let house = House::with(&openai("one", &vendor), more).await;
     let ask = || house.engine().call(from("acme", "ann", chat("one/m", false)));
     let reserved = whole(ask().await.unwrap()).about.limits.unwrap().tokens.unwrap();
@@ -73,7 +73,7 @@ async fn a_call_that_never_left_gives_everything_back_and_a_cut_one_pays_for_wha
     gates[1].open();
     let events = Answer::events(gpt::chat_stream(3, 5)).gates(&gates);
     let vendor = Vendor::start([events, fine(5, 2)]).await.unwrap();
-    let more = "limits: { global: { requests_per_hour: 2, tokens_per_hour: 5000 }, on_exceeded: deny }\n\
+    let more = "limits: { global: { requests_per_hour: 2, tokens_per_day: 5000 }, on_exceeded: deny }\n\
                 overload: { concurrency: { most: 1, least: 1, wait: 0s } }";
     let house = House::with(&openai("one", &vendor), more).await;
     let relay = stream(house.engine().call(chat("one/m", true)).await.unwrap());
@@ -94,22 +94,25 @@ async fn who_may_wait_waits_for_the_limit_by_priority() {
     let more = "limits: { global: { requests_per_second: 20, burst: 1 }, on_exceeded: { action: queue, queue_timeout: 10s } }";
     let house = House::with(&openai("one", &vendor), more).await;
     let began = tokio::time::Instant::now();
-    let mut calls = tokio::task::JoinSet::new();
+    let (mut calls, order) = (tokio::task::JoinSet::new(), Arc::new(std::sync::Mutex::new(Vec::new())));
+    let mut before = 0;
     for number in 0..9 {
-        let engine = house.engine().clone();
+        let (engine, order) = (house.engine().clone(), Arc::clone(&order));
         let mut call = chat("one/m", false);
         call.head.priority = Some(if number == 8 { Priority::Critical } else { Priority::Normal });
+        // On a busy machine some are through before the last one comes.
+        before = order.lock().unwrap().len();
         calls.spawn(async move {
             whole(engine.call(call).await.unwrap());
-            number
+            order.lock().unwrap().push(number);
         });
         tokio::task::yield_now().await;
     }
-    let mut order = Vec::new();
     while let Some(done) = calls.join_next().await {
-        order.push(done.unwrap());
+        done.unwrap();
     }
-    assert!(order.iter().position(|number| *number == 8) <= Some(2), "{order:?}");
+    let order = order.lock().unwrap();
+    assert!(order.iter().position(|number| *number == 8) <= Some(before + 2), "{before} and then {order:?}");
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(395), "20 a second, one at once: {took:?}");
 }
@@ -302,28 +305,33 @@ async fn who_would_wait_in_vain_is_told_at_once() {
 #[tokio::test]
 async fn who_stands_too_far_back_in_the_line_is_told_at_once_too() {
     let vendor = Vendor::start(fine(5, 2)).await.unwrap();
-    let more = "limits: { global: { requests_per_second: 5, burst: 1 }, on_exceeded: { action: queue, queue_timeout: 1s } }";
+    let more = "limits: { global: { requests_per_second: 1, burst: 1 }, on_exceeded: { action: queue, queue_timeout: 2500ms } }";
     let house = House::with(&openai("one", &vendor), more).await;
-    let mut calls = tokio::task::JoinSet::new();
+    let (mut calls, first) = (tokio::task::JoinSet::new(), tokio::time::Instant::now());
     for _ in 0..12 {
         let engine = house.engine().clone();
         calls.spawn(async move {
             let began = tokio::time::Instant::now();
-            (engine.call(chat("one/m", false)).await.is_ok(), began.elapsed())
+            (engine.call(chat("one/m", false)).await.is_ok(), began.elapsed(), began - first)
         });
     }
-    let (mut served, mut refused) = (0, 0);
+    let (mut served, mut refused, mut last) = (0, 0, Duration::ZERO);
     while let Some(done) = calls.join_next().await {
-        let (answered, took) = done.unwrap();
+        let (answered, took, came) = done.unwrap();
+        last = last.max(came);
         if answered {
             served += 1;
         } else {
             refused += 1;
-            assert!(took < Duration::from_millis(900), "it waited {took:?} in vain");
+            assert!(took < Duration::from_millis(2_300), "it waited {took:?} in vain");
         }
     }
-    // One at once, and one each fifth of a second.
-    assert!((5..=6).contains(&served), "{served} served, {refused} refused");
+    // One at once and one each second, with half a second to spare; also in the time that the last one came later.
+    let more = (last.as_millis() + 500) / 1_000;
+    assert!(
+        (3..=3 + more).contains(&served),
+        "{served} served, {refused} refused, the last came after {last:?}"
+    );
 }
 
 #[tokio::test]

@@ -90,14 +90,22 @@ async fn a_stream_keeps_its_place_until_its_end_and_others_go_to_the_next_model(
 
 #[tokio::test]
 async fn who_waits_in_vain_is_told_when_to_come_back_and_who_goes_away_leaves_the_line() {
-    let gate = Gate::new();
-    let vendor = Vendor::start([fine().behind(&gate), fine()]).await.unwrap();
-    let more = "overload: { concurrency: { most: 1, least: 1, wait: 50ms, queue: 1 } }";
-    let house = House::with(&openai("one", &vendor), more).await;
-    let engine = house.engine().clone();
-    let held = tokio::spawn(async move { engine.call(chat("one/m", false)).await });
-    gate.reached().await;
+    let held = async |wait: &str| {
+        let gate = Gate::new();
+        let vendor = Vendor::start([fine().behind(&gate), fine()]).await.unwrap();
+        let more = format!("overload: {{ concurrency: {{ most: 1, least: 1, wait: {wait}, queue: 1 }} }}");
+        let house = House::with(&openai("one", &vendor), &more).await;
+        let engine = house.engine().clone();
+        let held = tokio::spawn(async move { engine.call(chat("one/m", false)).await });
+        gate.reached().await;
+        (house, vendor, gate, held)
+    };
+    let (house, _vendor, gate, first) = held("50ms").await;
     overloaded(&house.engine().call(chat("one/m", false)).await.unwrap_err());
+    gate.open();
+    whole(first.await.unwrap().unwrap());
+    // Another that waits as long as it has to.
+    let (house, _vendor, gate, held) = held("10m").await;
     let engine = house.engine().clone();
     let gone = tokio::spawn(async move { engine.call(chat("one/m", false)).await });
     until_waiting(&house, 1).await;

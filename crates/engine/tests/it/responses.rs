@@ -58,6 +58,8 @@ async fn a_streamed_answer_can_be_gone_on_from_as_soon_as_it_has_ended() {
     assert_eq!(last["type"], "response.completed");
     drop(vendor.request().await);
     let id = &last["response"]["id"];
+    let who = house.engine().identify(&Head::default()).unwrap();
+    house.engine().response(id.as_str().unwrap(), &who).await.expect("what has ended can be read");
     let second = json!({ "model": "up/m", "input": "More.", "previous_response_id": id, "stream": true });
     drop(text(stream(house.engine().call(ask(&second)).await.unwrap())).await);
     let sent: Value = serde_json::from_slice(&vendor.request().await.body).unwrap();
@@ -66,6 +68,20 @@ async fn a_streamed_answer_can_be_gone_on_from_as_soon_as_it_has_ended() {
         turns,
         [&json!("The capital?"), &last["response"]["output"][0]["content"][0]["text"], &json!("More.")]
     );
+}
+
+#[tokio::test]
+async fn a_streamed_answer_can_be_forgotten_as_soon_as_it_has_ended() {
+    let vendor = Vendor::start(Answer::events(gpt::chat_stream(3, 5))).await.unwrap();
+    let house = House::with(&openai("up", &vendor), "").await;
+    let who = house.engine().identify(&Head::default()).unwrap();
+    let first = json!({ "model": "up/m", "input": "The capital?", "stream": true });
+    let said = text(stream(house.engine().call(ask(&first)).await.unwrap())).await;
+    let last = said.lines().rev().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    let id = last["response"]["id"].as_str().unwrap();
+    house.engine().forget_response(id, &who).await.expect("what has ended can be forgotten");
+    assert!(house.engine().response(id, &who).await.is_err(), "and does not come back");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ async fn a_silent_provider_is_asked_once_and_the_route_goes_on() {
     let silent = Vendor::start(Answer::silent()).await.unwrap();
     let good = Vendor::start(Answer::events(gpt::chat_stream(2, 5))).await.unwrap();
     let providers = openai("silent", &silent) + &openai("good", &good);
-    let route = "routes: { r: { models: [silent/m, good/m], retry: { attempts: 3 }, timeouts: { first_token: 50ms } } }";
+    let route = "routes: { r: { models: [silent/m, good/m], retry: { attempts: 3 }, timeouts: { first_token: 700ms } } }";
     let house = House::with(&providers, route).await;
     let relay = stream(house.engine().call(chat("r", true)).await.unwrap());
     assert_eq!((&*relay.about.provider, relay.about.attempts), ("good", 2));
@@ -30,10 +30,11 @@ async fn a_plain_call_leaves_a_silent_provider_in_time() {
     let providers = openai("silent", &silent) + &one("good", &good);
     let routes = "
 routes:
-  r: { models: [silent/m, good/m], timeouts: { first_token: 50ms, idle: 50ms, total: 1s } }
-  s: { models: [silent/m, good/m], timeouts: { answer: 100ms, total: 1m } }
+  r: { models: [silent/m, good/m], timeouts: { first_token: 50ms, idle: 50ms, total: 2s } }
+  s: { models: [silent/m, good/m], timeouts: { answer: 700ms, total: 1m } }
   t: { models: [silent/m], timeouts: { answer: 50ms } }
-  u: { models: [silent/m], timeouts: { total: 50ms } }
+  u: { models: [silent/m], timeouts: { total: 300ms } }
+  v: { models: [silent/m] }
 ";
     let house = House::with(&providers, routes).await;
     for route in ["r", "s"] {
@@ -41,13 +42,13 @@ routes:
         assert_eq!((&*answered.about.provider, answered.about.attempts), ("good", 2), "{route}");
     }
     // Which deadline it was is told.
-    for (route, which) in [("t", "`timeouts.answer`"), ("u", "`timeouts.total` of 50ms")] {
+    for (route, which) in [("t", "`timeouts.answer`"), ("u", "`timeouts.total` of 300ms")] {
         let refusal = house.engine().call(chat(route, false)).await.unwrap_err();
         assert_eq!(refusal.fault.code, Code::Timeout);
         assert!(refusal.fault.message.contains(which), "{}", refusal.fault.message);
     }
-    let mut hurried = chat("t", false);
-    hurried.head.deadline = Some(Duration::from_millis(20));
+    let mut hurried = chat("v", false);
+    hurried.head.deadline = Some(Duration::from_millis(300));
     let refusal = house.engine().call(hurried).await.unwrap_err();
     assert!(refusal.fault.message.contains("the caller's own deadline"), "{}", refusal.fault.message);
 }
@@ -143,7 +144,7 @@ routes: { r: { strategy: round_robin, models: [a/m, b/m, bad/m] } }
 
 #[tokio::test]
 async fn by_latency_the_slow_one_gets_little() {
-    let slow = Vendor::start(fine().after(Duration::from_millis(100))).await.unwrap();
+    let slow = Vendor::start(fine().after(Duration::from_millis(300))).await.unwrap();
     let quick = Patient::start(false).await;
     let providers = openai("slow", &slow) + &one("quick", &quick);
     let house =

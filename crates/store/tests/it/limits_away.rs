@@ -10,7 +10,7 @@ use testkit::{Cable, Redis};
 use crate::limits::{keeper, one, rules};
 
 /// Longer than usual: a machine that does much else must not look like a Redis that is away.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn ten_a_day() -> Rules {
     rules(Tier::Tenant, &[Rule::bucket(Unit::Requests, 10, Duration::from_secs(86_400))])
@@ -44,8 +44,8 @@ async fn both_go_on_with_their_share(replicas: &[Shared], name: &str) {
         assert_eq!(passed(replica, name, 100, false).await, 5);
     }
     let waited = start.elapsed();
-    // 200 calls that waited each would be ten seconds.
-    assert!(waited < Duration::from_secs(3), "{waited:?}");
+    // 200 calls that waited each would be minutes.
+    assert!(waited < Duration::from_secs(20), "{waited:?}");
 }
 
 async fn come_back(replicas: &[Shared], name: &str) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use testkit::{Answer, Framing, Vendor};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 use types::{Code, Fault, Kind, Progress};
 use upstream::{Outgoing, clock};
 
@@ -15,9 +15,10 @@ fn check(fault: &Fault, kind: Kind, code: Code, progress: Progress) {
 
 #[tokio::test]
 async fn a_refused_port_is_unreachable_and_nothing_was_sent() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Held and not listened on: a port that is let go again may be another test's by then.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
     let fault = client(&format!("http://{address}/v1")).send(call()).await.unwrap_err();
     check(&fault, Kind::NetworkTimeout, Code::Unreachable, Progress::NothingSent);
     assert!(fault.message.contains(&address.to_string()), "{fault}");

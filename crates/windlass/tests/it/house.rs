@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::client::{Ask, Open, Reply};
 
 /// Longer than anything here takes on a slow machine. Reaching it is a failure.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(600);
 /// Between two looks at something that has no way to tell that it has changed.
 const LOOK: Duration = Duration::from_millis(10);
 

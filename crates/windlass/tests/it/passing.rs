@@ -127,14 +127,14 @@ async fn a_providers_trouble_is_told_with_its_code() {
 #[tokio::test]
 async fn a_deadline_holds_whoever_sets_it() {
     let vendor = Vendor::start(Answer::silent()).await.unwrap();
-    let house = House::before_both(&vendor, "defaults: { timeouts: { total: 200ms, first_token: 100ms } }\n");
+    let house = House::before_both(&vendor, "defaults: { timeouts: { total: 1s, first_token: 700ms } }\n");
     let gateway = house.serve().await;
     let messages = json!([{ "role": "user", "content": "x" }]);
     for (path, stream, header) in [
         (CHAT, false, None),
         (MESSAGES, true, None),
-        (CHAT, true, Some("20ms")),
-        (MESSAGES, false, Some("20ms")),
+        (CHAT, true, Some("300ms")),
+        (MESSAGES, false, Some("300ms")),
     ] {
         let body = json!({ "model": "there/m", "max_tokens": 9, "stream": stream, "messages": messages });
         let ask = Ask::post(path, &body);

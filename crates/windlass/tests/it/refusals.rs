@@ -18,7 +18,7 @@ const KEY: &str = "a-key-that-is-known-here";
 
 const STRICT: &str = "
 version: 1
-server: { max_body: 10KB, max_header: 16KB, body_timeout: 150ms, body_rate: 64B, header_timeout: 150ms }
+server: { max_body: 10KB, max_header: 16KB }
 providers:
   demo: { kind: simulated, models: { talker: {}, secret: {} } }
 keys:
@@ -237,7 +237,8 @@ fn gone(kind: ErrorKind) -> bool {
 
 #[tokio::test]
 async fn callers_that_take_their_time() {
-    let house = House::new(STRICT);
+    let times = "max_header: 16KB, body_timeout: 500ms, body_rate: 64B, header_timeout: 500ms";
+    let house = House::new(&STRICT.replace("max_header: 16KB", times));
     let gateway = house.serve().await;
     for path in [CHAT, MESSAGES] {
         let whole = Ask::post(path, &call("demo/talker")).key(KEY).wire();
@@ -253,14 +254,16 @@ async fn callers_that_take_their_time() {
             Err(error) => assert!(gone(error.kind()), "{error}"),
         }
     }
-    // A body that comes slowly but steadily is read.
-    let whole = Ask::post(CHAT, &call("demo/talker")).key(KEY).wire();
+    // A body that comes slowly but steadily is read, though it takes longer than any silence may.
+    let long =
+        json!({ "model": "demo/talker", "messages": [{ "role": "user", "content": "x".repeat(1_000) }] });
+    let whole = Ask::post(CHAT, &long).key(KEY).wire();
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let body = whole.len() - 40;
-    stream.write_all(&whole[..body]).await.unwrap();
-    for byte in &whole[body..] {
-        stream.write_all(&[*byte]).await.unwrap();
+    let (begun, rest) = whole.split_at(whole.len() - 900);
+    stream.write_all(begun).await.unwrap();
+    for piece in rest.chunks(15) {
+        stream.write_all(piece).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     let reply = soon("the answer", async { Open::read(stream).await?.whole().await }).await.unwrap();

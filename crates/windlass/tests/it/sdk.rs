@@ -10,12 +10,13 @@ use crate::house::{Gateway, House, Said, project, said};
 
 pub(crate) const KEY: &str = "a-key-that-is-known-here";
 
+/// Who hangs up has ten seconds for it before the stream ends by itself.
 const SIMULATED: &str = "
 version: 1
 providers:
   demo:
     kind: simulated
-    models: { talker: { output_tokens: 40, tokens_per_second: 200 }, tool: {}, embed: {} }
+    models: { talker: { output_tokens: 2000, tokens_per_second: 200 }, tool: {}, embed: {} }
 keys: { tests: { key: a-key-that-is-known-here } }
 ";
 

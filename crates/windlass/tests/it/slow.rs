@@ -96,11 +96,11 @@ async fn a_caller_who_reads_byte_by_byte_is_let_go() {
 #[tokio::test]
 async fn a_caller_who_reads_slowly_but_steadily_gets_everything() {
     let vendor = Vendor::start(Answer::events(openai::chat_stream(4_000, 9))).await.unwrap();
-    let house = House::before(&vendor, IMPATIENT);
+    let house = House::before(&vendor, "server: { body_timeout: 1s }\n");
     let gateway = house.serve().await;
     let mut stream = small(&gateway).await;
     stream.write_all(&ask().header("connection", "close").wire()).await.unwrap();
-    let mut seen = Vec::new();
+    let (mut seen, began) = (Vec::new(), std::time::Instant::now());
     let mut piece = vec![0; 16 << 10];
     loop {
         let size = soon("more", stream.read(&mut piece)).await.unwrap();
@@ -108,8 +108,9 @@ async fn a_caller_who_reads_slowly_but_steadily_gets_everything() {
             break;
         }
         seen.extend_from_slice(&piece[..size]);
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(8)).await;
     }
+    assert!(began.elapsed() > Duration::from_secs(1), "it has taken longer than any silence may");
     let text = String::from_utf8_lossy(&seen);
     assert!(text.contains("w3999 ") && text.contains("[DONE]"), "{} bytes", seen.len());
     gateway.stop().await;

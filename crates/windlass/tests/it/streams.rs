@@ -11,8 +11,10 @@ use tokio::time::Instant;
 use crate::client::Ask;
 use crate::house::{Gateway, House, soon};
 
-/// From the caller's hanging up to the provider's noticing it.
+/// From the caller's hanging up to the provider's noticing it: the quickest of a few, as a machine that does much else
+/// may hold any one of them up. Where we waited for anything, all of them would take as long.
 const PROMPTLY: Duration = Duration::from_millis(100);
+const A_FEW: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {
@@ -88,20 +90,23 @@ async fn a_caller_that_hangs_up_cancels_the_providers_work() {
         let vendor = Vendor::start(Answer::events(provider.beginning()).stalls()).await.unwrap();
         let house = provider.house(&vendor, "");
         let gateway = house.serve().await;
-        let mut stream = gateway.open(caller.ask(true)).await;
-        let call = stream.header("x-windlass-call").unwrap().to_owned();
-        stream.until("w0").await;
-        drop(stream);
-        let hung_up = Instant::now();
-        let closed = soon("the end of the provider's connection", vendor.closed()).await;
-        assert!(closed.during_answer, "{caller:?} {provider:?}");
-        let took = closed.at - hung_up;
-        assert!(took < PROMPTLY, "{caller:?} {provider:?}: {took:?}");
-        let row = gateway.rows(&call, 1).await.remove(0);
-        assert_eq!(row["outcome"], "hung_up", "{row:#}");
-        assert!(row["usage"]["input"].as_u64().unwrap() > 0, "{row:#}");
-        assert!(row["usage"]["output"].as_u64().unwrap() > 0, "what was delivered is accounted: {row:#}");
-        assert_eq!(row["usage_source"], "estimated", "{row:#}");
+        let mut quickest = Duration::MAX;
+        for _ in 0..A_FEW {
+            let mut stream = gateway.open(caller.ask(true)).await;
+            let call = stream.header("x-windlass-call").unwrap().to_owned();
+            stream.until("w0").await;
+            drop(stream);
+            let hung_up = Instant::now();
+            let closed = soon("the end of the provider's connection", vendor.closed()).await;
+            assert!(closed.during_answer, "{caller:?} {provider:?}");
+            quickest = quickest.min(closed.at - hung_up);
+            let row = gateway.rows(&call, 1).await.remove(0);
+            assert_eq!(row["outcome"], "hung_up", "{row:#}");
+            assert!(row["usage"]["input"].as_u64().unwrap() > 0, "{row:#}");
+            assert!(row["usage"]["output"].as_u64().unwrap() > 0, "what was delivered is accounted: {row:#}");
+            assert_eq!(row["usage_source"], "estimated", "{row:#}");
+        }
+        assert!(quickest < PROMPTLY, "{caller:?} {provider:?}: {quickest:?}");
     }
 }
 
@@ -112,18 +117,23 @@ async fn a_caller_that_hangs_up_before_the_answer_cancels_it_too() {
         let house = Dialect::Openai.house(&vendor, "");
         let gateway = house.serve().await;
         let ask = Dialect::Openai.ask(stream);
-        let mut waiting = Box::pin(ask.open(gateway.address));
-        tokio::select! {
-            _ = &mut waiting => panic!("there is nothing to answer with"),
-            _ = soon("the request", vendor.request()) => {}
+        let mut quickest = Duration::MAX;
+        for _ in 0..A_FEW {
+            let mut waiting = Box::pin(ask.open(gateway.address));
+            tokio::select! {
+                _ = &mut waiting => panic!("there is nothing to answer with"),
+                _ = soon("the request", vendor.request()) => {}
+            }
+            drop(waiting);
+            let hung_up = Instant::now();
+            let closed = soon("the end of the provider's connection", vendor.closed()).await;
+            quickest = quickest.min(closed.at - hung_up);
         }
-        drop(waiting);
-        let hung_up = Instant::now();
-        let closed = soon("the end of the provider's connection", vendor.closed()).await;
-        assert!(closed.at - hung_up < PROMPTLY, "stream: {stream}, {:?}", closed.at - hung_up);
+        assert!(quickest < PROMPTLY, "stream: {stream}, {quickest:?}");
         gateway.stop().await;
         let rows = house.ledger().await;
-        assert_eq!((rows.len(), &rows[0]["outcome"]), (1, &json!("hung_up")), "{rows:#?}");
+        assert_eq!(rows.len(), A_FEW, "{rows:#?}");
+        assert!(rows.iter().all(|row| row["outcome"] == "hung_up"), "{rows:#?}");
     }
 }
 
