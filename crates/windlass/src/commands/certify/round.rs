@@ -65,7 +65,11 @@ impl Round {
         let places = Arc::new(Semaphore::new(self.at_once));
         let (this, wall) = (Arc::new(self), Arc::new(wall));
         let mut running = JoinSet::new();
-        for (number, case) in cases.iter().copied().enumerate() {
+        // Who is owed a whole answer comes first: retries that a gateway rightly bounds are not to be used up before
+        // by faults that no retry mends.
+        let mut order: Vec<_> = cases.iter().copied().enumerate().collect();
+        order.sort_by_key(|(_, case)| case.owed != Owed::Whole);
+        for (number, case) in order {
             let (this, wall, places) = (Arc::clone(&this), Arc::clone(&wall), Arc::clone(&places));
             running.spawn(async move {
                 // Nobody closes it.
