@@ -4,6 +4,7 @@
 //! everything that is wrong with it at once, and returns the second, [`Config`], on which everybody relies.
 
 pub mod access;
+mod around;
 pub mod catalogue;
 mod checked;
 pub mod compatible;

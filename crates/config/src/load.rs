@@ -1,11 +1,11 @@
 //! The way in: a text, the environment and flags become a checked configuration, or a report of all that is
 //! wrong with them. No file is opened and no network is asked: what this accepts, the process starts with.
 
-use document::{Problems, Reader, Report, Source, interpolate, parse_what_there_is};
+use document::{Problems, Reader, Report, Source, interpolate};
 
 use crate::overrides::Overrides;
 use crate::variables::Shielded;
-use crate::{Config, hide, read};
+use crate::{Config, around, hide, read};
 
 /// The code that configuration errors have: [`types::Code::BadConfig`].
 const CODE: &str = types::Code::BadConfig.as_str();
@@ -30,16 +30,16 @@ pub fn examine(
     overrides: &Overrides,
 ) -> (Option<Config>, Report) {
     let shielded = Shielded::new(source.text);
-    let (mut root, broken, to_the_end) =
-        match parse_what_there_is(&Source { text: &shielded.text, ..source }, CODE) {
-            Ok(root) => (root, None, true),
-            Err(mut broken) => {
-                shielded.restore_report(&mut broken.report);
-                hide::secrets_in_excerpts(&mut broken.report);
-                let Some(rest) = broken.rest else { return (None, broken.report) };
-                (rest, Some(broken.report), broken.to_the_end)
-            }
-        };
+    let (mut root, broken, to_the_end) = match around::parse(&Source { text: &shielded.text, ..source }, CODE)
+    {
+        Ok(root) => (root, None, true),
+        Err(mut broken) => {
+            shielded.restore_report(&mut broken.report);
+            hide::secrets_in_excerpts(&mut broken.report);
+            let Some(rest) = broken.rest else { return (None, broken.report) };
+            (rest, Some(broken.report), broken.to_the_end)
+        }
+    };
     shielded.restore(&mut root);
     let problems = Problems::new(source, CODE);
     interpolate(&mut root, environment, &problems);

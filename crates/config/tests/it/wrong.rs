@@ -50,6 +50,44 @@ aliases: { round: circle, a: b, b: a, one: sim/fast, lost: nowhere }
 }
 
 #[test]
+fn sections_around_a_broken_one_are_read() {
+    let around = |broken: &str| {
+        format!(
+            "server: {{ listen: nowhere }}\n{broken}providers:\n  sim: {{ kind: simulatd }}\n  sim: {{ kind: simulated }}\n\
+             telemetry: {{ sampel: 2 }}\n"
+        )
+    };
+    for broken in [
+        "routes:\n  a: { models: [sim/fast }\n",
+        "routes:\n  é: { models: [sim/fast\n",
+        "routes:\n  a: { models: \"sim/fast }\n",
+        "routes: a: b\n",
+        "routes:\n\ta: { models: [sim/fast] }\n",
+        "routes\n",
+        "routes: { a: *nobody }\n",
+    ] {
+        let text = around(broken);
+        let report = load(&text).unwrap_err();
+        let told: Vec<_> = report.problems.iter().filter_map(|problem| Some(problem.span?.line)).collect();
+        let lines = u32::try_from(text.lines().count()).unwrap();
+        let shown = report.to_string();
+        assert_eq!(shown.matches("not valid YAML").count(), 1, "{broken}{shown}");
+        for part in
+            ["not an address", "did you mean `simulated`", "`sim` is there twice", "did you mean `sample`"]
+        {
+            assert_eq!(shown.matches(part).count(), 1, "{broken}{part}: {shown}");
+        }
+        assert_eq!((report.errors, told.last()), (5, Some(&lines)), "{broken}{shown}");
+    }
+    // What is broken twice is told up to there, and what others name is missed by nobody.
+    for broken in ["routes: [}\naliases: [}\n", "keys: [}\nlimits: { keys: { a: {} } }\nroutes: {}\n"] {
+        let shown = refused(&around(broken));
+        assert!(shown.contains("not an address") && !shown.contains("simulatd"), "{shown}");
+        assert!(!shown.contains("there is no key"), "{shown}");
+    }
+}
+
+#[test]
 fn an_open_door_is_told() {
     let report = refused("server: { listen: '0.0.0.0:8080' }");
     assert!(report.contains("anybody who reaches this address could call"), "{report}");
