@@ -34,6 +34,7 @@ mod tally;
 mod terms;
 mod trial;
 mod watch;
+mod writing;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -53,6 +54,7 @@ pub(crate) use plans::Plans;
 pub use record::Settled;
 pub use relay::Relay;
 pub use reply::{About, Answered, Inbound, Refusal, Whole};
+pub(crate) use writing::Writing;
 
 use crate::Engine;
 use crate::call::ration::Ration;

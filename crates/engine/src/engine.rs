@@ -16,7 +16,7 @@ use types::ledger::{Outcome, Row};
 use types::{Code, Fault, Kind, UsageSource};
 
 use crate::Chains;
-use crate::call::{Target, Who};
+use crate::call::{Target, Who, Writing};
 use crate::counting::Counting;
 use crate::estimates::Estimates;
 use crate::limits::Keeper;
@@ -39,8 +39,8 @@ pub(crate) struct Shared {
     pub(crate) journal: Arc<dyn Journal>,
     /// Answers that a caller may go on from.
     pub(crate) responses: Arc<dyn Responses>,
-    /// The writes of such answers that are on their way.
-    pub(crate) keeps: TaskTracker,
+    /// Those of them that are being written.
+    pub(crate) keeps: Arc<Writing>,
     pub(crate) estimates: Arc<Estimates>,
     pub(crate) counting: Counting,
     pub(crate) tasks: TaskTracker,

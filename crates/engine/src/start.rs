@@ -122,7 +122,7 @@ impl Engine {
             ledger: Arc::clone(&ledger),
             journal,
             responses,
-            keeps: TaskTracker::new(),
+            keeps: Arc::default(),
             estimates: Arc::clone(&estimates),
             counting,
             tasks: tasks.clone(),

@@ -81,7 +81,7 @@ impl Engine {
     /// The call with the conversation up to `previous` in its own input; `None` if that is not kept here.
     async fn recalled(&self, previous: &str, admitted: &Admitted<'_>) -> Result<Option<Inbound>, Fault> {
         let Admitted { parsed: Parsed { inbound, peek, .. }, who, .. } = admitted;
-        let Some(turns) = self.found(|| self.history(previous, who)).await? else { return Ok(None) };
+        let Some(turns) = self.history(previous, who).await? else { return Ok(None) };
         let items = joined(&turns)?;
         let body = wire::with_history(&inbound.body, peek, &items);
         Ok(Some(Inbound { body, ..(*inbound).clone() }))
@@ -105,24 +105,13 @@ impl Engine {
         answered
     }
 
-    /// What `look` finds of kept answers, also if it is being written just now: its stream has only just ended.
-    async fn found<T, F>(&self, look: impl Fn() -> F) -> Result<Option<T>, Fault>
-    where
-        F: Future<Output = Result<Option<T>, Fault>>,
-    {
-        // Asked before looking, since what is written while we look is missed by the look and no longer being written
-        // after it.
-        let writing = !self.0.keeps.is_empty();
-        let found = look().await?;
-        if found.is_some() || !writing {
-            return Ok(found);
-        }
-        self.0.keeps.close();
-        let _ = tokio::time::timeout(WRITING, self.0.keeps.wait()).await;
-        look().await
+    /// Waits for an answer that is being kept just now.
+    async fn written(&self, id: &str) {
+        let _ = tokio::time::timeout(WRITING, self.0.keeps.end(id)).await;
     }
 
     async fn history(&self, previous: &str, who: &Who) -> Result<Option<Vec<Turn>>, Fault> {
+        self.written(previous).await;
         let turns = self.0.responses.history(previous, who.tenant.as_deref()).await;
         turns.map_err(|error| unread(&error))
     }
@@ -130,32 +119,30 @@ impl Engine {
     /// Keeps an answer, in the background: `body` is the whole response, or the data of the event that ended
     /// its stream. Gives the end of the writing to those who can wait for it.
     pub(super) fn remember(&self, asked: Asked, body: &[u8]) -> Option<JoinHandle<()>> {
-        let keep = self.0.responses.keep(kept(asked, body)?);
-        let keep = async move {
+        let kept = kept(asked, body)?;
+        let being = self.0.keeps.begin(&kept.id);
+        let keep = self.0.responses.keep(kept);
+        Some(self.0.tasks.spawn(async move {
             if let Err(error) = keep.await {
                 telemetry::log::response_not_kept(&error);
             }
-        };
-        Some(self.0.tasks.spawn(self.0.keeps.track_future(keep)))
+            drop(being);
+        }))
     }
 
     /// A kept answer, as its caller got it.
     pub async fn response(&self, id: &str, who: &Who) -> Result<String, Fault> {
-        let found = self.found(|| async {
-            let found = self.0.responses.find(id, who.tenant.as_deref()).await;
-            found.map_err(|error| unread(&error))
-        });
-        found.await?.ok_or_else(|| unknown("response_id", id))
+        self.written(id).await;
+        let found = self.0.responses.find(id, who.tenant.as_deref()).await;
+        found.map_err(|error| unread(&error))?.ok_or_else(|| unknown("response_id", id))
     }
 
     /// Forgets a kept answer.
     pub async fn forget_response(&self, id: &str, who: &Who) -> Result<(), Fault> {
         // One that is written only after it was forgotten would stay.
-        let gone = self.found(|| async {
-            let gone = self.0.responses.remove(id, who.tenant.as_deref()).await;
-            gone.map(|gone| gone.then_some(())).map_err(|error| unread(&error))
-        });
-        gone.await?.ok_or_else(|| unknown("response_id", id))
+        self.written(id).await;
+        let gone = self.0.responses.remove(id, who.tenant.as_deref()).await;
+        if gone.map_err(|error| unread(&error))? { Ok(()) } else { Err(unknown("response_id", id)) }
     }
 
     /// Forgets, now and then, what has been kept for long enough.
