@@ -8,6 +8,7 @@ mod models;
 mod run;
 mod runs;
 mod serve;
+mod stop;
 mod table;
 
 use clap::CommandFactory as _;
@@ -54,11 +55,12 @@ fn on_engine<'a>(
     let drain = loaded.config.server.drain;
     setup::runtime(&loaded.config)?.block_on(async {
         let started = setup::start(loaded.config).await?;
+        let mut told = stop::Told::new().map_err(anyhow::Error::from)?;
         let engine = started.engine.clone();
         let mut work = work(engine, cli);
         let result = tokio::select! {
             result = &mut work => result,
-            _ = tokio::signal::ctrl_c() => {
+            () = told.to_stop() => {
                 // A run leaves its journal in order and says how to go on with it.
                 started.engine.abort();
                 let interrupted = || Err(Failure::Other(anyhow::anyhow!("interrupted")));

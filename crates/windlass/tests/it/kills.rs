@@ -2,12 +2,14 @@
 //! them twice, and no finished step of a run is asked again.
 
 use std::collections::HashMap;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::{Answer, Gate, Script, Vendor, openai};
+use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use crate::client::Ask;
@@ -215,4 +217,45 @@ async fn a_run_of_a_killed_gateway_goes_on_from_the_command_line() {
         rows.as_array().unwrap().iter().map(|row| row["step"].as_str().unwrap()).collect();
     steps.sort_unstable();
     assert_eq!(steps, ["first", "second", "third"]);
+}
+
+#[tokio::test]
+async fn a_run_that_is_told_to_stop_leaves_its_rows_and_how_to_go_on() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let gate = Gate::new();
+        let vendor = step_vendor(&gate).await;
+        let house = vendor_house(&vendor);
+        let mut command = house.command(&["run", "three.yaml", "--var", "topic=tides"]);
+        let running = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        soon("the third step", gate.reached()).await;
+        let pid = running.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
+        let output = soon("the command's end", running.wait_with_output()).await.unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{signal}: {err}");
+        assert!(err.contains("go on with: windlass runs resume run_"), "{signal}: {err}");
+        let mut ends: Vec<_> =
+            house.ledger().await.iter().map(|row| (row["step"].clone(), row["outcome"].clone())).collect();
+        ends.sort_by_key(|(step, _)| step.to_string());
+        let expected = [("first", "complete"), ("second", "complete"), ("third", "stopped")];
+        assert_eq!(ends, expected.map(|(step, end)| (json!(step), json!(end))), "{signal}: {err}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_started_to_outlive_its_terminal_does() {
+    let gate = Gate::new();
+    let vendor = step_vendor(&gate).await;
+    let house = vendor_house(&vendor);
+    let mut command = Command::new("nohup");
+    command.arg(env!("CARGO_BIN_EXE_windlass")).args(["run", "three.yaml", "--var", "topic=tides", "--json"]);
+    command.current_dir(house.path("")).kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped());
+    let running = command.stderr(Stdio::piped()).spawn().unwrap();
+    soon("the third step", gate.reached()).await;
+    let pid = running.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-HUP", &pid]).status().await.unwrap().success());
+    gate.open();
+    let output = soon("the command's end", running.wait_with_output()).await.unwrap();
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &result["status"]), (Some(0), &json!("succeeded")));
 }
