@@ -7,7 +7,8 @@
 //! - A failed step fails the run: nothing more starts, but what is under way is let finish and is journalled,
 //!   because it is paid for and a resumed run can use it. Then the run ends with the first fault.
 //! - The same holds when the known cost reaches `limits.cost` and a step is still to start.
-//! - Cancelling and the run's deadline end the run at once; the driver drops the calls under way.
+//! - Cancelling and the run's deadline end the run at once; the driver cuts off the calls under way, and hands in
+//!   what they came to: it changes nothing but the report.
 //! - Resuming folds the journal: finished steps are never asked again; a failed one, and one that was under
 //!   way, is. The time limit starts anew, the cost does not.
 
@@ -19,7 +20,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use types::{Blame, Code, Fault, Kind, Moment, Money, Priority};
+use types::{Blame, Code, Fault, Kind, Moment, Money, Priority, Progress as Sent};
 
 pub use event::{Command, Event, Spent, StepCall, StepResult};
 
@@ -131,6 +132,14 @@ impl Machine {
     pub fn next(&mut self, event: &Event, now: Moment) -> Vec<Command> {
         let mut commands = Vec::new();
         if self.is_over() {
+            match event {
+                Event::StepFinished { step, result } => self.step_finished(*step, result),
+                Event::StepFailed { step, fault, spent } => self.step_failed(*step, fault, spent),
+                Event::Started { .. }
+                | Event::StepStarted { .. }
+                | Event::Cancelled
+                | Event::DeadlinePassed => {}
+            }
             return commands;
         }
         match event {
@@ -146,11 +155,11 @@ impl Machine {
             Event::StepFailed { step, fault, spent } => self.step_failed(*step, fault, spent),
             Event::Cancelled => {
                 let fault = Fault::new(Kind::Cancelled, Code::Cancelled, "the run was cancelled");
-                self.finish(Err(fault), &mut commands);
+                self.finish(Err(self.may_have_charged(fault)), &mut commands);
             }
             Event::DeadlinePassed => {
                 let time = self.chain.limits().time.unwrap_or_default();
-                self.finish(Err(over_time(time)), &mut commands);
+                self.finish(Err(self.may_have_charged(over_time(time))), &mut commands);
             }
         }
         self.advance(&mut commands);
@@ -280,6 +289,16 @@ impl Machine {
 
     fn scope_before(&self, step: usize) -> Scope {
         Scope { run: Arc::clone(&self.scope), before: step }
+    }
+
+    /// The fault of a run that is ended from outside, with how far it may have come.
+    fn may_have_charged(&self, fault: Fault) -> Fault {
+        let asked = |step: &Progress| match step {
+            Progress::Running | Progress::Finished(_) => true,
+            Progress::Failed(_, spent) => spent.attempts > 0,
+            Progress::Waiting => false,
+        };
+        if self.steps.iter().any(asked) { fault.with_progress(Sent::PerhapsExecuted) } else { fault }
     }
 
     fn finish(&mut self, outcome: Result<Outputs, Fault>, commands: &mut Vec<Command>) {

@@ -61,7 +61,7 @@ pub enum RunStatus {
 pub enum StepStatus {
     /// Not started; in a run that is over, never.
     Waiting,
-    /// Under way; in a run that is over, cut off.
+    /// Under way; in a run that is over, cut off by a kill.
     Running,
     /// Answered.
     Succeeded,

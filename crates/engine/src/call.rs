@@ -42,7 +42,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use types::ledger::Outcome;
-use types::{CallId, Fault, Moment};
+use types::{CallId, Fault, Kind, Moment, Progress};
 use wire::Peek;
 
 pub use admit::{Along, Head, Step, Who};
@@ -107,11 +107,8 @@ impl Engine {
         let answered = {
             let mut answer = pin!(self.answer(&inbound, &mut tally));
             poll_fn(|cx| match answer.as_mut().poll(cx) {
-                // A run's steps are their run's business: it is left to whoever resumes it.
-                Poll::Pending if inbound.head.step.is_none() => {
-                    self.cut_off().map_or(Poll::Pending, |fault| Poll::Ready(Err(fault)))
-                }
-                polled => polled,
+                Poll::Pending => self.ended(&inbound).map_or(Poll::Pending, |fault| Poll::Ready(Err(fault))),
+                polled @ Poll::Ready(_) => polled,
             })
             .await
         };
@@ -124,7 +121,27 @@ impl Engine {
                 tally.end(Outcome::Complete, None);
                 Ok(whole)
             }
-            Err(fault) => Err(tally.refuse(fault)),
+            Err(fault) => Err(self.refuse(&inbound, tally, fault)),
+        }
+    }
+
+    /// Why a call must end now, whatever it waits for. A run's steps are their run's business: it says when they end,
+    /// and a run that this process leaves is left to whoever resumes it.
+    fn ended(&self, inbound: &Inbound) -> Option<Fault> {
+        match &inbound.head.step {
+            Some(step) => step.ended.get().cloned(),
+            None => self.cut_off(),
+        }
+    }
+
+    fn refuse(&self, inbound: &Inbound, tally: Tally, fault: Fault) -> Refusal {
+        match self.ended(inbound) {
+            Some(ended) if ended.code == fault.code => {
+                let sent = tally.attempts() > 0 && fault.progress == Progress::NothingSent;
+                let fault = if sent { fault.with_progress(Progress::PerhapsExecuted) } else { fault };
+                tally.refuse(outcome_of(&fault), fault)
+            }
+            Some(_) | None => tally.refuse(Outcome::Failed, fault),
         }
     }
 
@@ -160,6 +177,11 @@ impl Engine {
         // Each attempt's record settles itself: a whole answer's before it is returned from `attempt`, a
         // stream's before its last byte leaves, a failed, cut or dropped one's where it ends.
     }
+}
+
+/// How an attempt ends that is cut off for this: by whoever asked for it, or by us.
+fn outcome_of(ended: &Fault) -> Outcome {
+    if ended.kind == Kind::Cancelled { Outcome::HungUp } else { Outcome::Stopped }
 }
 
 fn parse<'a>(inbound: &'a Inbound, tally: &Tally) -> Result<Parsed<'a>, Fault> {

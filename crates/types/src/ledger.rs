@@ -22,7 +22,7 @@ pub enum Outcome {
     Stalled,
     /// The caller hung up.
     HungUp,
-    /// This process stopped before the answer was whole.
+    /// This process stopped before the answer was whole, or ended the run that asked.
     Stopped,
     /// A bug of ours ended the call.
     Panicked,

@@ -60,7 +60,9 @@ impl Machine {
         let limit = self.chain.limits().cost.filter(|limit| self.cost >= *limit)?;
         let message = format!("the run has cost ${}, and its limit is ${limit}", self.cost);
         let hint = "start a new run of the chain with a higher limits.cost: a resumed run keeps the limit that it began with";
-        Some(Fault::new(Kind::Budget, Code::RunLimit, message).with_param("limits.cost").with_hint(hint))
+        let fault =
+            Fault::new(Kind::Budget, Code::RunLimit, message).with_param("limits.cost").with_hint(hint);
+        Some(self.may_have_charged(fault))
     }
 
     fn call(&self, index: usize) -> Result<StepCall, Fault> {

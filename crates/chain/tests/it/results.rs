@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chain::{Event, RunResult, StepResult};
+use chain::{Event, RunResult, Spent, StepResult};
 use serde_json::json;
 use types::{Code, Fault, Kind, RunId, Timestamp, TraceId};
 
@@ -69,6 +69,26 @@ fn what_was_cut_off_leaves_the_cost_incomplete() {
     run.answer("a", "A");
     run.answer("b", "B");
     assert!(result(&run).cost_analysis.complete);
+}
+
+#[test]
+fn what_a_cut_off_step_took_is_in_the_report_of_the_ended_run() {
+    let chain = chain("{ limits: { time: 1s }, steps: { a: x, b: y, c: '{{ steps.b }}' } }");
+    let mut run = Run::start(&chain, json!({}));
+    run.answer("a", "A");
+    run.tell(Event::DeadlinePassed);
+    let over = run.ends[0].clone().unwrap_err();
+    assert_eq!(over.progress, types::Progress::PerhapsExecuted);
+    let call = run.open.remove(0);
+    let spent = Spent { attempts: 2, cost: "0.02".parse().ok(), ..Spent::default() };
+    run.tell(Event::StepFailed { step: call.step, fault: over.clone(), spent });
+    assert_eq!(run.ends.len(), 1, "it ends once");
+    let ended = result(&run);
+    assert_eq!((ended.status, ended.error), (chain::RunStatus::Failed, Some(over.clone())));
+    let [_, cut, waiting] = &ended.steps[..] else { panic!("three steps") };
+    assert_eq!((cut.status, cut.attempts, &cut.error), (chain::StepStatus::Failed, 2, &Some(over)));
+    assert_eq!(waiting.status, chain::StepStatus::Waiting);
+    assert!(ended.cost_analysis.complete, "all that it took is told");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Who is calling, and may they? Limits and budgets will be taken here, all or none.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -76,6 +76,8 @@ pub struct Step {
     pub who: Who,
     /// How often it is asked, where the chain says.
     pub retry: Option<policy::retry::Policy>,
+    /// Why it is to be ended now, once it is. Whoever sets this wakes the call.
+    pub ended: Arc<OnceLock<Fault>>,
 }
 
 /// A caller that is known.

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -76,6 +77,9 @@ impl Engine {
                         }
                         Err(fault) => {
                             tally.spent(&trial.settled());
+                            if self.ended(planned.admitted.parsed.inbound).is_some() {
+                                return Err(fault);
+                            }
                             last = Some(fault.clone());
                             Event::Failed(fault)
                         }
@@ -162,9 +166,25 @@ impl Engine {
                 made.outgoing.connect_by = connect_by.min(send.total_by);
                 // Pinned where it is made: the deadline would otherwise move all of it.
                 let work = pin!(self.exchange(planned, made, send, record));
-                tokio::time::timeout_at(clock::instant(send.answer_by), work).await.ok()
+                let mut work = pin!(tokio::time::timeout_at(clock::instant(send.answer_by), work));
+                poll_fn(|cx| match work.as_mut().poll(cx) {
+                    Poll::Pending => {
+                        let ended = self.ended(planned.admitted.parsed.inbound);
+                        ended.map_or(Poll::Pending, |fault| Poll::Ready(Err(fault)))
+                    }
+                    Poll::Ready(result) => Poll::Ready(Ok(result.ok())),
+                })
+                .await
             }
-            Err(fault) => Some(Err(fault)),
+            Err(fault) => Ok(Some(Err(fault))),
+        };
+        let result = match result {
+            Ok(result) => result,
+            Err(ended) => {
+                let ended = ended.with_progress(Progress::PerhapsExecuted);
+                trial.cut_off(&ended);
+                return Err(ended);
+            }
         };
         let result = result.unwrap_or_else(|| Err(silent(planned, &trial.target, send, began)));
         result.map_err(|fault| trial.fail(fault))

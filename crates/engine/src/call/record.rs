@@ -211,8 +211,14 @@ impl Record {
 
     /// Nobody waits for its end any more.
     pub(super) fn dropped(mut self) -> Settled {
+        self.drop_now().unwrap_or_default()
+    }
+
+    fn drop_now(&mut self) -> Option<Settled> {
         let why = self.engine.why_dropped();
-        self.settle(why, None).unwrap_or_default()
+        // The same fault as where the call itself sees that the process stops.
+        let fault = if why == Outcome::Stopped { self.engine.cut_off() } else { None };
+        self.settle(why, fault.as_ref())
     }
 
     /// The attempt failed before the caller saw anything of it.
@@ -283,6 +289,6 @@ impl Drop for Record {
         if self.row.is_none() {
             return;
         }
-        self.settle(self.engine.why_dropped(), None);
+        self.drop_now();
     }
 }

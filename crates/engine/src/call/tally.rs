@@ -30,6 +30,8 @@ pub(crate) struct Tally {
     start: Timestamp,
     began: Moment,
     attempts: u16,
+    /// Attempts whose cost it has not been told.
+    open: u16,
     cost: Option<Money>,
     told: bool,
     /// The compartment that it is in.
@@ -85,6 +87,7 @@ impl Tally {
             start: clock::wall(),
             began: clock::now(),
             attempts: 0,
+            open: 0,
             cost: Some(Money::ZERO),
             told: false,
             pass: None,
@@ -124,6 +127,7 @@ impl Tally {
     /// One more attempt was made.
     pub(super) fn attempted(&mut self) {
         self.attempts += 1;
+        self.open += 1;
     }
 
     /// Attempts so far.
@@ -156,14 +160,15 @@ impl Tally {
 
     /// What an attempt came to; a cost that is unknown once makes the whole unknown.
     pub(super) fn spent(&mut self, settled: &Settled) {
+        self.open = self.open.saturating_sub(1);
         self.cost = self.cost.and_then(|sum| Some(sum + settled.cost?));
         self.tokens += settled.usage.total();
         self.content = settled.timing.first_token.or(settled.timing.total);
     }
 
-    /// What all attempts so far cost together.
+    /// What all attempts so far cost together; of one that was dropped under way only its row tells.
     pub(super) const fn cost(&self) -> Option<Money> {
-        self.cost
+        if self.open == 0 { self.cost } else { None }
     }
 
     /// The call has ended; `fault` tells why, where it did not end well.
@@ -172,13 +177,13 @@ impl Tally {
     }
 
     /// The call was not answered.
-    pub(super) fn refuse(mut self, fault: Fault) -> Refusal {
-        self.tell(Outcome::Failed, Some(&fault));
+    pub(super) fn refuse(mut self, outcome: Outcome, fault: Fault) -> Refusal {
+        self.tell(outcome, Some(&fault));
         Refusal {
             call: self.call,
             trace: self.context.trace,
             attempts: self.attempts,
-            cost: self.cost,
+            cost: self.cost(),
             limits: self.limits,
             fault,
         }
@@ -200,7 +205,7 @@ impl Tally {
             outcome,
             attempts: self.attempts,
             duration,
-            cost: self.cost,
+            cost: self.cost(),
         };
         match fault {
             Some(fault) if self.attempts == 0 => self.engine.refused(&end, fault),

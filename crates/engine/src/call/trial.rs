@@ -14,7 +14,7 @@ use crate::call::permissions::{Granted, longest};
 use crate::call::record::{Record, Settled};
 use crate::call::tally::Tally;
 use crate::call::watch::{Start, Watch};
-use crate::call::{Answered, Planned, Relay, Target, Whole};
+use crate::call::{Answered, Planned, Relay, Target, Whole, outcome_of};
 
 /// An attempt.
 pub(super) struct Trial {
@@ -92,6 +92,17 @@ impl Trial {
                 self.state = State::Settled(settled);
                 named(fault)
             }
+        }
+    }
+
+    /// It is ended although nothing is wrong with it. What it has cost until now is accounted for.
+    pub(super) fn cut_off(&mut self, fault: &Fault) {
+        match std::mem::replace(&mut self.state, State::Settled(Settled::default())) {
+            State::Running(record, watch) => {
+                drop(watch);
+                self.state = State::Settled(record.end(outcome_of(fault), Some(fault)));
+            }
+            settled @ State::Settled(_) => self.state = settled,
         }
     }
 

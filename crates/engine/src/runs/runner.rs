@@ -33,7 +33,7 @@ use tracing::Level;
 use types::{Blame, Fault, Moment, Timestamp, TraceId};
 use upstream::clock;
 
-use crate::runs::step::Shared;
+use crate::runs::step::{Cut, Shared};
 use crate::runs::{LEASE, Seen, journal_fault, says};
 use crate::{Engine, Who};
 
@@ -86,7 +86,7 @@ impl Runner {
         (context, who, model): (Context, Who, Option<String>),
     ) -> Self {
         let chain = Arc::clone(machine.chain());
-        let shared = Shared { engine, chain, run: claim.run, context, who, model };
+        let shared = Shared { engine, chain, run: claim.run, context, who, model, cut: Cut::default() };
         Self {
             shared: Arc::new(shared),
             machine,
@@ -216,6 +216,17 @@ impl Runner {
             self.step_ended(&event);
             commands = self.machine.next(&event, clock::now());
             events.push(event);
+            // Ended from outside: what is under way ends now, and tells what it took.
+            if self.machine.running() > 0
+                && let Some(Err(fault)) = self.machine.outcome()
+            {
+                self.shared.cut.now(fault.clone());
+                while let Some(event) = calls.next().await {
+                    self.step_ended(&event);
+                    commands.extend(self.machine.next(&event, clock::now()));
+                    events.push(event);
+                }
+            }
         }
     }
 

@@ -1,11 +1,14 @@
 //! One step of a run, as a call on the call path: it shares plans, limits, retries and the ledger.
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use chain::{Backoff, Event, Retries, Spent, StepCall, StepResult};
 use config::Resolved;
 use policy::retry;
+use tokio_util::sync::CancellationToken;
 use types::chat::{Choice, Part, Stop};
 use types::{Code, Dialect, Fault, Kind, RunId};
 use upstream::clock;
@@ -23,6 +26,24 @@ pub(super) struct Shared {
     pub(super) who: Who,
     /// The model of steps that name none.
     pub(super) model: Option<String>,
+    /// Whether they are to end.
+    pub(super) cut: Cut,
+}
+
+/// Ends the steps under way, each with what it has come to.
+#[derive(Debug, Default)]
+pub(super) struct Cut {
+    why: Arc<OnceLock<Fault>>,
+    now: CancellationToken,
+}
+
+impl Cut {
+    /// From here on no step waits for anything.
+    pub(super) fn now(&self, why: Fault) {
+        // The first reason stays.
+        let _ = self.why.set(why);
+        self.now.cancel();
+    }
 }
 
 impl Shared {
@@ -30,7 +51,18 @@ impl Shared {
     pub(super) async fn ask(self: Arc<Self>, call: Box<StepCall>) -> Event {
         let began = clock::now();
         let step = call.step;
-        match self.answer(&call).await {
+        let answer = {
+            let mut answer = pin!(self.answer(&call));
+            let mut cut = pin!(self.cut.now.cancelled());
+            let mut waits = true;
+            poll_fn(|cx| {
+                // Only to be woken by it: the call sees for itself that it is to end.
+                waits = waits && cut.as_mut().poll(cx).is_pending();
+                answer.as_mut().poll(cx)
+            })
+            .await
+        };
+        match answer {
             Ok(mut result) => {
                 result.latency = clock::now() - began;
                 Event::StepFinished { step, result: Arc::new(result) }
@@ -107,6 +139,7 @@ impl Shared {
                     name: Arc::clone(&call.name),
                     who: self.who.clone(),
                     retry: plan_retry,
+                    ended: Arc::clone(&self.cut.why),
                 }),
                 ..Head::default()
             },

@@ -136,6 +136,27 @@ async fn a_run_can_be_cancelled() {
 }
 
 #[tokio::test]
+async fn a_run_that_its_time_limit_ends_tells_what_was_under_way() {
+    let house = House::new(&SIMULATED.replace("output_tokens: 12", "first_token: 10m"));
+    let limited = CHAIN.replace("defaults:", "limits: { time: 100ms }\ndefaults:");
+    house.write("short.yaml", &limited);
+    let said = house.run(&["run", "short.yaml", "--var", "topic=t", "--json"]).await;
+    assert_eq!(said.code, 4, "{said:?}");
+    let result = said.json();
+    let error = &result["error"];
+    assert_eq!((&error["code"], &error["progress"]), (&json!("WL5007"), &json!("perhaps_executed")));
+    let steps = &result["steps"];
+    assert_eq!((&steps[0]["status"], &steps[0]["attempts"]), (&json!("failed"), &json!(1)), "{steps:#}");
+    assert_eq!((&steps[0]["error"]["code"], &steps[1]["status"]), (&json!("WL5007"), &json!("waiting")));
+    let rows = house.ledger().await;
+    let [row] = &rows[..] else { panic!("one attempt, one row: {rows:#?}") };
+    assert_eq!((&row["outcome"], &row["code"]), (&json!("stopped"), &json!("WL5007")), "{row:#}");
+    assert_eq!((&row["call"], &row["cost"]), (&steps[0]["call"], &steps[0]["cost"]), "{row:#}");
+    let run = result["run"].as_str().unwrap();
+    assert_eq!(house.run(&["runs", "show", run, "--json"]).await.well().json(), result);
+}
+
+#[tokio::test]
 async fn a_run_belongs_to_the_key_that_started_it() {
     let keys = "
 keys:

@@ -225,10 +225,23 @@ async fn what_does_not_finish_in_time_is_told_so_and_has_its_row() {
         );
         let error = caller.error(&text);
         assert_eq!((&error["code"], &error["call"]), (&json!("WL3004"), &json!(call)), "{text}");
+        gateway.logged("(the process", 0).await;
+        let mut logged: Vec<Value> = Vec::new();
+        for line in gateway.log().lines().filter(|line| line.contains("\"call failed\"")) {
+            logged.push(serde_json::from_str(line).unwrap());
+        }
+        assert_eq!(logged.len(), 2, "{}", gateway.log());
         assert!(gateway.ended().await.success());
         let rows = house.ledger().await;
         let outcomes: Vec<_> = rows.iter().map(|row| row["outcome"].as_str().unwrap()).collect();
         assert_eq!(outcomes, ["stopped", "stopped"], "{rows:#?}");
+        assert!(rows.iter().all(|row| row["code"] == "WL3004"), "{rows:#?}");
+        for line in logged {
+            assert_eq!((&line["outcome"], &line["code"]), (&json!("stopped"), &json!("WL3004")), "{line:#}");
+            let row = rows.iter().find(|row| row["call"] == line["call"]).unwrap();
+            // No price is known of the model, and none is told.
+            assert_eq!((line.get("cost_usd"), &row["cost"]), (None, &Value::Null), "{line:#}");
+        }
     }
 }
 
