@@ -1,6 +1,8 @@
 //! Reading a request's body: bounded in size, in memory, in the caller's silence and in its slowness.
 
+use std::error::Error as _;
 use std::future::poll_fn;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -134,11 +136,23 @@ async fn next(
             pace.bytes += frame.as_ref().and_then(|frame| frame.data_ref()).map_or(0, Bytes::len) as u64;
             Ok(frame)
         }
+        Err(error) if is_misframed(&error) => {
+            let message = "the body's chunks are not what HTTP/1.1 calls so";
+            Err(Fault::new(Kind::Parsing, Code::BadHeaders, message)
+                .with_blame(Blame::Caller)
+                .with_hint("look at what writes `transfer-encoding: chunked`, a proxy perhaps"))
+        }
         Err(error) => {
             let message = format!("the request's body did not arrive: {error}");
             Err(Fault::new(Kind::Cancelled, Code::Cancelled, message))
         }
     }
+}
+
+/// Whether the caller is still there and what it sends makes no sense; else, it has hung up.
+fn is_misframed(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData))
 }
 
 fn too_slow(limits: Limits, patience: Duration) -> Fault {

@@ -100,6 +100,22 @@ async fn a_body_that_hides_its_length_is_bounded_too() {
 }
 
 #[tokio::test]
+async fn a_body_whose_chunks_are_none() {
+    let house = House::new(STRICT);
+    let gateway = house.serve().await;
+    for body in ["zz\r\n", "fffffffffffffffff\r\n", "5\r\nhello, and more"] {
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        let head = format!("POST {CHAT} HTTP/1.1\r\nhost: windlass\r\nauthorization: Bearer {KEY}\r\n");
+        let bytes = format!("{head}transfer-encoding: chunked\r\n\r\n{body}");
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let reply = soon("the refusal", async { Open::read(stream).await?.whole().await }).await;
+        let error = check(CHAT, &reply.unwrap(), 400, "WL1008");
+        assert!(error["message"].as_str().unwrap().contains("chunks"), "{body:?}: {error:#}");
+    }
+    nothing_was_tried(gateway, &house).await;
+}
+
+#[tokio::test]
 async fn names_that_mean_nothing() {
     let house = House::new(STRICT);
     let gateway = house.serve().await;
