@@ -42,19 +42,38 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the gateway
+    #[command(
+        after_help = "Examples:\n  windlass serve\n  windlass serve --config windlass.yaml --listen 127.0.0.1:8080\n  WINDLASS__SERVER__LISTEN=127.0.0.1:9000 windlass serve"
+    )]
     Serve(Serve),
     /// Run a chain of prompts
+    #[command(
+        after_help = "Examples:\n  windlass run examples/research.yaml --var topic=\"tidal power\"\n  windlass run examples/research.yaml --vars-file vars.json --json"
+    )]
     Run(Run),
     /// Ask a model one thing
+    #[command(
+        after_help = "Examples:\n  windlass chat \"hello\"\n  windlass chat --model local/smollm2 --system \"Answer in one word\" \"The capital of France?\"\n  windlass chat - < question.txt"
+    )]
     Chat(Chat),
     /// Check configurations and chains, offline; all problems at once
+    #[command(
+        after_help = "Examples:\n  windlass check\n  windlass check windlass.yaml examples/research.yaml\n  windlass check --json windlass.yaml"
+    )]
     Check(Check),
     /// List the models that can be named, or the whole price list
+    #[command(after_help = "Examples:\n  windlass models\n  windlass models --all sonnet")]
     Models(Models),
     /// Look at chain runs, and go on with them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  windlass runs list\n  windlass runs show run_018bcfe5680077078707070707070707\n  windlass runs resume run_018bcfe5680077078707070707070707"
+    )]
     Runs(Runs),
     /// Look at what calls used and cost
+    #[command(
+        after_help = "Examples:\n  windlass ledger --since 7d --by model\n  windlass ledger --run run_018bcfe5680077078707070707070707\n  windlass ledger --json --limit 1000"
+    )]
     Ledger(Ledger),
     /// Run a gateway against a provider that fails in every way, and print a scorecard
     ///
@@ -65,11 +84,17 @@ pub(crate) enum Command {
     /// a half answer as if it were whole, in bounded time, and the provider must not be hammered.
     Certify(Certify),
     /// Print the JSON Schema of the configuration or of chain files
+    #[command(
+        after_help = "Examples:\n  windlass schema config > windlass.schema.json\n  windlass schema chain > chain.schema.json"
+    )]
     Schema {
         /// Of what
         of: Schema,
     },
     /// Print completions for a shell
+    #[command(
+        after_help = "Examples:\n  windlass completions bash > ~/.local/share/bash-completion/completions/windlass\n  windlass completions zsh > _windlass"
+    )]
     Completions {
         /// The shell
         shell: Shell,
@@ -139,17 +164,24 @@ pub(crate) struct Models {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Runs {
     /// The newest runs
+    #[command(after_help = "Examples:\n  windlass runs list\n  windlass runs list --limit 5 --json")]
     List {
         /// At most so many
         #[arg(long, default_value_t = 20)]
         limit: u32,
     },
     /// One run, step by step
+    #[command(
+        after_help = "Examples:\n  windlass runs show run_018bcfe5680077078707070707070707\n  windlass runs show run_018bcfe5680077078707070707070707 --json"
+    )]
     Show {
         /// The run's id: run_…
         id: types::RunId,
     },
     /// Go on with a run where it was left; finished steps are not asked again
+    #[command(
+        after_help = "Examples:\n  windlass runs resume run_018bcfe5680077078707070707070707\n  windlass runs resume run_018bcfe5680077078707070707070707 --force"
+    )]
     Resume {
         /// The run's id: run_…
         id: types::RunId,
@@ -248,5 +280,54 @@ fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write it like NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// The words of a line, as a shell takes them: what is quoted is one, and what goes elsewhere is none.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in line.chars() {
+            match c {
+                '"' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                '>' | '<' | '&' if !quoted => break,
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    fn teaches(command: &mut clap::Command, path: &str) {
+        let help = command.render_long_help().to_string();
+        let examples = help.lines().map(str::trim).filter_map(|line| {
+            let from = line.find("windlass ")?;
+            // Before it, variables may be set.
+            line[..from].split_whitespace().all(|word| word.contains('=')).then_some(&line[from..])
+        });
+        let mut count = 0;
+        for example in examples {
+            Cli::try_parse_from(words(example)).unwrap_or_else(|error| panic!("{example}: {error}"));
+            // The root's are of commands.
+            assert!(path == "windlass" || example.starts_with(path), "{path}: {example}");
+            count += 1;
+        }
+        assert!(count > 0, "the help of `{path}` has no example:\n{help}");
+        for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+            let path = format!("{path} {}", inner.get_name());
+            teaches(inner, &path);
+        }
+    }
+
+    #[test]
+    fn every_commands_help_has_examples_that_are_true() {
+        teaches(&mut Cli::command(), "windlass");
     }
 }
