@@ -1,7 +1,7 @@
 //! `windlass ledger`: what attempts used and cost.
 
 use engine::Engine;
-use store::ledger::{Filter, Group, Order};
+use store::ledger::{Filter, Group, Order, Total};
 use types::Timestamp;
 
 use crate::args::{self, Cli};
@@ -65,7 +65,8 @@ async fn totals(engine: &Engine, cli: &Cli, filter: &Filter, by: args::Group) ->
     };
     let totals = engine.ledger().totals(filter, group).await?;
     if cli.json {
-        return output::json(&totals);
+        let rows: Vec<_> = totals.iter().map(known).collect::<Result<_, _>>().map_err(anyhow::Error::from)?;
+        return output::json(&rows);
     }
     let mut table =
         output::table(&["GROUP", "CALLS", "ATTEMPTS", "IN", "OUT", "COST", "UNPRICED"], &[1, 2, 3, 4, 5, 6]);
@@ -76,10 +77,26 @@ async fn totals(engine: &Engine, cli: &Cli, filter: &Filter, by: args::Group) ->
             total.attempts.to_string(),
             total.usage.input.to_string(),
             total.usage.output.to_string(),
-            format!("${}", total.cost),
+            if nothing_known(total) { output::cost(None) } else { output::cost(Some(total.cost)) },
             total.unpriced.to_string(),
         ]);
     }
     output::line(&table);
     Ok(())
+}
+
+/// Whether all that a group used has no price that is known: its cost is unknown then, and not zero.
+fn nothing_known(total: &Total) -> bool {
+    total.unpriced > 0 && total.cost == types::Money::ZERO
+}
+
+/// As programs read it.
+fn known(total: &Total) -> serde_json::Result<serde_json::Value> {
+    let mut value = serde_json::to_value(total)?;
+    if nothing_known(total)
+        && let Some(cost) = value.get_mut("cost")
+    {
+        *cost = serde_json::Value::Null;
+    }
+    Ok(value)
 }
