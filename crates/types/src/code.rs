@@ -108,6 +108,8 @@ codes! {
     // 6xxx: configuration
     /// The configuration is not valid.
     BadConfig = "WL6001",
+    /// The address to serve at cannot be listened on.
+    CannotListen = "WL6002",
     // 9xxx: ourselves
     /// A bug of ours; the call ended, the process goes on.
     Internal = "WL9001",

@@ -12,7 +12,7 @@ mod stop;
 mod table;
 
 use clap::CommandFactory as _;
-use types::Code;
+use types::{Code, Fault, Kind};
 
 use crate::args::{Cli, Command, Schema};
 use crate::exit::Failure;
@@ -60,10 +60,12 @@ fn on_engine<'a>(
         let mut work = work(engine, cli);
         let result = tokio::select! {
             result = &mut work => result,
-            () = told.to_stop() => {
+            () = told.stopped() => {
                 // A run leaves its journal in order and says how to go on with it.
                 started.engine.abort();
-                let interrupted = || Err(Failure::Other(anyhow::anyhow!("interrupted")));
+                let interrupted = || {
+                    Err(Failure::Fault(Fault::new(Kind::Cancelled, Code::Cancelled, "interrupted")))
+                };
                 match tokio::time::timeout(LAST_WORDS, work).await {
                     // A call that was cut off says that the process stops: here, it was told to.
                     Ok(Err(Failure::Fault(fault))) if fault.code == Code::Stopping => interrupted(),

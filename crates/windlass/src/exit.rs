@@ -1,6 +1,7 @@
 //! How a command fails: what it says, and with which exit code.
 
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use document::Report;
@@ -59,7 +60,7 @@ impl Failure {
     pub(crate) fn report(&self, json: bool) {
         if json {
             let error = match self {
-                Self::Usage(message) => json!({ "message": message }),
+                Self::Usage(message) => json!({ "code": Code::BadField, "message": message }),
                 Self::Invalid(reports) => match reports.as_slice() {
                     [report] => json!({ "message": "not valid", "problems": report }),
                     reports => json!({ "message": "not valid", "problems": reports }),
@@ -112,6 +113,12 @@ impl fmt::Display for Failure {
             Self::Other(error) => f.write_str(&told(error)),
         }
     }
+}
+
+/// A file that cannot be read, by the code of what it should be.
+pub(crate) fn unreadable(code: Code, path: &Path, error: &std::io::Error) -> Failure {
+    let message = format!("cannot read {}: {error}", path.display());
+    Failure::Fault(Fault::new(Kind::Validation, code, message).with_blame(types::Blame::Caller))
 }
 
 impl From<anyhow::Error> for Failure {

@@ -11,7 +11,7 @@ use telemetry::log;
 use types::{Blame, Code, Fault};
 
 use crate::args::{Cli, Command};
-use crate::exit::Failure;
+use crate::exit::{Failure, unreadable};
 
 /// The configuration that is used if it is there and none is named.
 const USUAL: &str = "windlass.yaml";
@@ -35,7 +35,7 @@ pub(crate) fn load(cli: &Cli) -> Result<Loaded, Failure> {
 
 /// Reads and checks one configuration file.
 pub(crate) fn read(path: &Path, cli: &Cli) -> Result<Config, Failure> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(Code::BadConfig, path, &error))?;
     parse(Source { name: &path.display().to_string(), text: &text }, cli)
 }
 

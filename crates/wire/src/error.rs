@@ -99,7 +99,7 @@ pub fn status_of(dialect: Dialect, fault: &Fault) -> u16 {
         | Code::StreamDiverged
         | Code::StepFailed
         | Code::BadOutput => 502,
-        Code::BadConfig | Code::Internal | Code::Database => 500,
+        Code::BadConfig | Code::CannotListen | Code::Internal | Code::Database => 500,
     }
 }
 

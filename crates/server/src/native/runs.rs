@@ -59,8 +59,19 @@ pub(super) async fn start(
         Start::default()
     } else {
         serde_json::from_slice(&body).map_err(|error| {
-            Fault::new(Kind::Parsing, Code::BadJson, format!("the body is not what starts a run: {error}"))
-                .with_hint("send { \"vars\": { … }, \"model\": …, \"detach\": false }")
+            let message = format!("the body is not what starts a run: {error}");
+            let fault = match error.classify() {
+                // It is JSON, but says something else.
+                serde_json::error::Category::Data => Fault::new(Kind::Validation, Code::BadField, message),
+                _ => Fault::new(Kind::Parsing, Code::BadJson, message),
+            };
+            let unknown = error.to_string();
+            let unknown = unknown.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+            let fault = match unknown {
+                Some(field) => fault.with_param(field),
+                None => fault,
+            };
+            fault.with_hint("send { \"vars\": { … }, \"model\": …, \"detach\": false }")
         })?
     };
     let chains = engine.chains();

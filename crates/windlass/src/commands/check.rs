@@ -124,7 +124,7 @@ fn chain(path: &Path, source: Source<'_>, config: Option<&Config>) -> Checked {
 }
 
 /// The models that a chain names and the configuration in use does not know.
-fn models(source: Source<'_>, config: &Config) -> Report {
+pub(super) fn models(source: Source<'_>, config: &Config) -> Report {
     let code = types::Code::UnknownModel.as_str();
     let problems = Problems::new(source, code);
     let root = match document::parse_what_there_is(&source, code) {

@@ -4,22 +4,21 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use chain::{Event, RunResult, RunStatus, Source};
 use engine::{Engine, NewRun, Run, Who};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
 use tokio::sync::broadcast::error::RecvError;
-use types::{Code, RunId};
+use types::{Code, Fault, RunId};
 
 use crate::args::{self, Cli};
-use crate::commands::table;
-use crate::exit::Failure;
+use crate::commands::{check, table};
+use crate::exit::{Failure, unreadable};
 use crate::output;
 
 /// Runs a chain file.
 pub(crate) async fn run(engine: Engine, cli: &Cli, args: &args::Run) -> Result<(), Failure> {
-    let (chain, source) = read(&args.file)?;
+    let (chain, source) = read(&args.file, &engine)?;
     let vars = vars(args)?;
     let new = NewRun {
         chain: Arc::new(chain),
@@ -35,9 +34,13 @@ pub(crate) async fn run(engine: Engine, cli: &Cli, args: &args::Run) -> Result<(
 }
 
 /// Reads and checks a chain file.
-pub(crate) fn read(path: &Path) -> Result<(chain::Chain, String), Failure> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let chain = chain::parse(&Source { name: &path.display().to_string(), text: &text })?;
+fn read(path: &Path, engine: &Engine) -> Result<(chain::Chain, String), Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(Code::BadChain, path, &error))?;
+    let name = path.display().to_string();
+    let source = Source { name: &name, text: &text };
+    // All problems at once, as `check` tells them.
+    let chain =
+        chain::parse(&source).map_err(|report| report.and(check::models(source, &engine.config())))?;
     Ok((chain, text))
 }
 
@@ -45,8 +48,11 @@ fn vars(args: &args::Run) -> Result<Map<String, Value>, Failure> {
     let mut vars = match &args.vars_file {
         Some(path) => {
             let text =
-                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            serde_json::from_str(&text).with_context(|| format!("{} is not a JSON object", path.display()))?
+                std::fs::read_to_string(path).map_err(|error| unreadable(Code::BadField, path, &error))?;
+            serde_json::from_str(&text).map_err(|error| {
+                let message = format!("{} is not a JSON object: {error}", path.display());
+                Fault::invalid(Code::BadField, "vars", message)
+            })?
         }
         None => Map::new(),
     };

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use config::Config;
 use config::telemetry::LogFormat;
+use document::Diagnostic;
 use engine::{Chains, Engine};
 use server::Server;
 use telemetry::log;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
+use types::{Blame, Code, Fault, Kind};
 
 use crate::args::Cli;
 use crate::exit::Failure;
@@ -36,7 +38,7 @@ pub(crate) fn serve(cli: &Cli) -> Result<(), Failure> {
         let started = setup::start(loaded.config.clone()).await?;
         let engine = started.engine.clone();
         engine.offer(chains);
-        let server = Server::bind(engine.clone()).map_err(|error| Failure::Other(error.into()))?;
+        let server = Server::bind(engine.clone()).map_err(|error| cannot_listen(&error))?;
         let address = server.address();
         log::serving(address, env!("CARGO_PKG_VERSION"));
         // Where the log is lines of JSON, one of them says it, and programs read nothing else there.
@@ -79,6 +81,13 @@ pub(crate) fn serve(cli: &Cli) -> Result<(), Failure> {
         started.stop(drain, left).await;
         Ok(())
     })
+}
+
+fn cannot_listen(error: &server::BindError) -> Failure {
+    let fault = Fault::new(Kind::ResourceExhausted, Code::CannotListen, error.to_string());
+    Failure::Fault(
+        fault.with_blame(Blame::Operator).with_hint("choose another with --listen or server.listen"),
+    )
 }
 
 fn chains_failure(error: engine::ChainsError) -> Failure {
@@ -146,6 +155,14 @@ struct Running {
     logs: Option<log::Handle>,
 }
 
+/// Without the excerpt, which may show a secret.
+fn where_and_what(file: &str, problem: &Diagnostic) -> String {
+    match problem.span {
+        Some(span) => format!("{file}:{}:{}: {}", span.line, span.column, problem.message),
+        None => format!("{file}: {}", problem.message),
+    }
+}
+
 /// All of the new configuration, or none of it.
 fn again(running: &Running, path: &Path, cli: &Cli) {
     let engine = &running.engine;
@@ -157,8 +174,7 @@ fn again(running: &Running, path: &Path, cli: &Cli) {
         Ok(loaded) => loaded,
         Err(Failure::Invalid(reports)) => {
             let first = reports.first().and_then(|report| Some((&report.file, report.first()?)));
-            let first =
-                first.map(|(file, problem)| format!("{file}: {}", problem.message)).unwrap_or_default();
+            let first = first.map(|(file, problem)| where_and_what(file, problem)).unwrap_or_default();
             return log::config_refused(reports.iter().map(|report| report.errors).sum(), &first);
         }
         Err(failure) => return log::config_refused(1, &failure.to_string()),

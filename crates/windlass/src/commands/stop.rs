@@ -25,7 +25,7 @@ impl Told {
     }
 
     /// Done as soon as one of them comes.
-    pub(super) async fn to_stop(&mut self) {
+    pub(super) async fn stopped(&mut self) {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => _ = hangup.recv().await,

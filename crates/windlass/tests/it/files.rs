@@ -166,6 +166,10 @@ async fn chains_that_cannot_be_run_are_refused_before_anything_is_sent() {
     let typo = "name: typo\ninputs: { topic: {} }\nsteps:\n  a:\n    prompt: 'About {{ tpic }}'\n";
     let said = runs_not(&house, typo, 3).await;
     assert!(said.contains("chain.yaml:5") && said.contains("topic"), "{said}");
+    // With the models that nothing knows, as `check` does.
+    let both = "name: both\nsteps:\n  a: { promt: x }\n  b: { prompt: y, model: demo/talkr }\n";
+    let said = runs_not(&house, both, 3).await;
+    assert!(said.contains("did you mean `prompt`") && said.contains("did you mean `demo/talker`"), "{said}");
     let wrong = house.run(&["run", "chain.yaml", "--var", "topic"]).await;
     assert_eq!(wrong.code, 2, "{wrong:?}");
 
@@ -380,4 +384,44 @@ async fn a_failed_step_took_the_time_that_it_took() {
     let result = house.run(&["run", "chain.yaml", "--json"]).await.json();
     let took = result["steps"][0]["latency_ms"].as_f64().unwrap();
     assert!(result["status"] == "failed" && took >= 50.0, "{result:#}");
+}
+
+#[tokio::test]
+async fn programs_are_told_a_code_whatever_failed() {
+    let house = House::new(SIMULATED);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (args, exit, code) in [
+        (&["run", "gone.yaml"][..], 3, "WL5001"),
+        (&["chat", "x", "--config", "gone.yaml"], 3, "WL6001"),
+        (&["serve", "--listen", &address], 1, "WL6002"),
+        (&["ledger", "--since", "long"], 2, "WL1004"),
+    ] {
+        let said = house.run(&[args, &["--json", "--log-level", "error"]].concat()).await;
+        let error: Value = serde_json::from_str(said.err.trim()).unwrap_or_else(|_| panic!("{said:?}"));
+        assert_eq!((said.code, &error["error"]["code"]), (exit, &json!(code)), "{said:?}");
+        assert!(error["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{said:?}");
+    }
+    std::fs::remove_file(house.path("windlass.yaml")).unwrap();
+    let said = house.run(&["check", "--json"]).await;
+    assert!(said.code == 2 && said.err.contains("WL1004"), "{said:?}");
+}
+
+#[tokio::test]
+async fn sums_without_a_price_are_unknown() {
+    let house = House::new(SIMULATED);
+    for model in ["demo/talker", "demo/other"] {
+        house.run(&["chat", "hello", "--model", model]).await.well();
+    }
+    let totals = house.run(&["ledger", "--by", "model", "--json"]).await.well().json();
+    let of = |model: &str| totals.as_array().unwrap().iter().find(|total| total["key"] == model).unwrap();
+    assert_eq!((&of("demo/other")["cost"], &of("demo/other")["unpriced"]), (&Value::Null, &json!(1)));
+    assert!(of("demo/talker")["cost"].is_string() && of("demo/talker")["unpriced"] == 0, "{totals:#}");
+    let shown = house.run(&["ledger", "--by", "model"]).await.well().out;
+    let line = |model: &str| shown.lines().find(|line| line.contains(model)).unwrap();
+    assert!(line("demo/other").contains("unknown") && !line("demo/other").contains('$'), "{shown}");
+    assert!(line("demo/talker").contains('$') && !line("demo/talker").contains("unknown"), "{shown}");
+    // Both together: the sum is of what is known, and says of how many it is without.
+    let all = house.run(&["ledger", "--by", "provider", "--json"]).await.well().json();
+    assert_eq!((&all[0]["cost"], &all[0]["unpriced"]), (&of("demo/talker")["cost"], &json!(1)), "{all:#}");
 }

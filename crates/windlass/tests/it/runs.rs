@@ -72,6 +72,13 @@ async fn command_line_http_and_library_give_the_same_result() {
     let shown = gateway.ask(Ask::get(format!("/api/v1/runs/{run}"))).await.json();
     assert_eq!(shown["result"], posted);
 
+    let wrong = [("{\"vrs\":{}}", "WL1004", json!("vrs")), ("{\"vars\":1}", "WL1004", json!(null))];
+    for (body, code, param) in wrong.into_iter().chain([("{\"vars\"", "WL1001", json!(null))]) {
+        let ask = Ask::bytes("/api/v1/chains/short/runs", body);
+        let reply = gateway.ask(ask).await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, code), "{}", reply.text());
+        assert_eq!(reply.json()["error"]["param"], param, "{}", reply.text());
+    }
     let events = gateway.ask(start.header("accept", "text/event-stream")).await.text();
     check_events(&events, &expected);
     // A run that is over tells the same events to whoever comes late.
