@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use types::ledger::Outcome;
 use types::{Code, Kind, Retry, UsageSource};
 
-use crate::house::{House, chat, openai, stream, text, whole};
+use crate::house::{House, chat, openai, stream, text, until_usual_is_known, whole};
 use crate::patient::{Patient, STREAK, answerer, fine, one};
 
 #[tokio::test]
@@ -147,13 +147,10 @@ routes:
     hedge: { enabled: true, samples: 10, calls: 100%, money: 100% }
 ";
     let house = House::with(&(openai("slow", &slow) + &openai("quick", &quick)), more).await;
-    // What is usual is worked out once a second.
-    let until = Instant::now() + Duration::from_millis(1_200);
-    let mut calls = 0;
-    while Instant::now() < until || calls < 12 {
+    until_usual_is_known(async || {
         text(stream(house.engine().call(chat("r", true)).await.unwrap())).await;
-        calls += 1;
-    }
+    })
+    .await;
     stuck.store(true, Ordering::SeqCst);
     let relay = stream(house.engine().call(chat("r", true)).await.unwrap());
     assert_eq!((&*relay.about.provider, relay.about.attempts), ("quick", 2));
@@ -185,14 +182,13 @@ routes:
     hedge: { enabled: true, samples: 10, calls: 100%, money: 100% }
 ";
     let house = House::with(&(openai("slow", &slow) + &one("quick", &quick)), more).await;
-    let until = Instant::now() + Duration::from_millis(1_200);
-    let mut calls = 0;
-    let mut backups = 0;
-    while Instant::now() < until || calls < 12 {
+    let (mut calls, mut backups) = (0, 0);
+    until_usual_is_known(async || {
         // A machine that does much else may hold one up for long enough.
         backups += usize::from(answerer(&house).await == "quick");
         calls += 1;
-    }
+    })
+    .await;
     assert!(backups * 2 < calls, "{backups} of {calls}");
     stuck.store(true, Ordering::SeqCst);
     let answered = whole(house.engine().call(chat("r", false)).await.unwrap());
