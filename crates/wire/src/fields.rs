@@ -21,7 +21,8 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of an object.
+    /// The fields of an object. In what a caller asks, none may stand twice: two readers that disagree on which of
+    /// them counts is how limits are slipped past. An answer's are read as the caller will read them.
     pub(crate) fn of(object: Json<'a>) -> Result<Self, Fault> {
         if object.first() != b'{' {
             let path = object.path();
@@ -31,11 +32,14 @@ impl<'a> Fields<'a> {
         let mut fields = Self { object, left: Vec::with_capacity(8) };
         for (key, value) in object.members() {
             let key = key.text().ok_or_else(|| unreadable(key))?;
-            if fields.left.iter().any(|(known, _)| *known == key) {
-                let place = fields.path_of(&key);
-                return Err(bad(&place, format!("`{place}` stands twice")));
+            match fields.left.iter_mut().find(|(known, _)| *known == key) {
+                None => fields.left.push((key, value)),
+                Some(before) if object.last_counts() => before.1 = value,
+                Some(_) => {
+                    let place = fields.path_of(&key);
+                    return Err(bad(&place, format!("`{place}` stands twice")));
+                }
             }
-            fields.left.push((key, value));
         }
         Ok(fields)
     }
