@@ -20,6 +20,7 @@ use crate::call::joined::Joined;
 use crate::call::outgoing::{Made, Maker};
 use crate::call::permissions::{Crowded, permissions};
 use crate::call::record::Record;
+use crate::call::relay::cut;
 use crate::call::silence::silent;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
@@ -349,13 +350,14 @@ async fn stream_start(mut exchange: Exchange, mut reader: Reader, about: About) 
     loop {
         let chunk = poll_fn(|cx| exchange.body.poll_chunk(cx)).await;
         let seen = match chunk {
-            Some(chunk) => reader.feed(&chunk?, &mut out)?,
-            None => reader.finish(&mut out)?,
+            Some(chunk) => reader.feed(&chunk.map_err(cut)?, &mut out),
+            None => reader.finish(&mut out),
         };
+        let seen = seen.map_err(executed)?;
         // An error before any content is as good as an error status: the call may still go elsewhere.
         if !seen.content {
             if let Some(fault) = seen.failed {
-                return Err(fault.with_progress(Progress::PerhapsExecuted));
+                return Err(executed(fault));
             }
             if !seen.complete {
                 continue;
