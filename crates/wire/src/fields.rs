@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
-use types::{Code, Fault};
+use types::{Code, Fault, RawJson};
 
 use crate::tape::Json;
 
@@ -106,9 +106,18 @@ impl<'a> Fields<'a> {
 
     /// Any JSON. Fails where a [`Value`] cannot hold it: nested too deeply, or a number out of range.
     pub(crate) fn json(&mut self, name: &str) -> Result<Option<Value>, Fault> {
-        self.take_as(name, "JSON of sensible depth with numbers in range", |value| {
-            serde_json::from_str(value.get()).ok()
-        })
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let read = serde_json::from_str(value.get()).map_err(|_| {
+            let place = self.path_of(name);
+            bad(&place, format!("`{place}` is nested too deeply, or holds a number out of range"))
+        });
+        read.map(Some)
+    }
+
+    /// Any JSON, as it is written.
+    #[expect(clippy::unnecessary_wraps, reason = "like those that can fail")]
+    pub(crate) fn raw(&mut self, name: &str) -> Result<Option<RawJson>, Fault> {
+        Ok(self.take(name).map(|value| value.boxed().into()))
     }
 
     pub(crate) fn object(&mut self, name: &str) -> Result<Option<Fields<'a>>, Fault> {
