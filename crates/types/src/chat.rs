@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
-use crate::{Fault, Usage};
+use crate::{Fault, RawJson, Usage};
 
 /// One request for a chat completion.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -245,8 +245,8 @@ pub struct Tool {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// JSON Schema of its arguments.
-    pub parameters: Value,
+    /// JSON Schema of its arguments, as it was written.
+    pub parameters: RawJson,
     /// Whether arguments must fit the schema exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,

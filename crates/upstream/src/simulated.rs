@@ -119,7 +119,9 @@ impl Simulated {
         }
         let rendered = match outgoing.dialect {
             Dialect::OpenaiChat => answer::chat(model, self.seed, call, &outgoing.body),
-            Dialect::OpenaiEmbeddings => embed::embeddings(&model.name, self.seed, &outgoing.body),
+            Dialect::OpenaiEmbeddings => {
+                embed::embeddings(&model.name, self.seed, &outgoing.body).map_err(Into::into)
+            }
             Dialect::AnthropicMessages
             | Dialect::OpenaiResponses
             | Dialect::GeminiContent
@@ -130,10 +132,10 @@ impl Simulated {
         };
         let rendered = match rendered {
             Ok(rendered) => rendered,
-            Err(why) => {
+            Err(wrong) => {
                 return Ok(whole(
                     StatusCode::BAD_REQUEST,
-                    error::bad_request(&why),
+                    error::bad_request(&wrong),
                     HeaderMap::new(),
                     sent_at,
                 ));

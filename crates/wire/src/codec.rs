@@ -172,10 +172,12 @@ fn within_metadata(name: &str, harmless: &str) -> bool {
     harmless == "metadata" && name.starts_with("metadata.")
 }
 
-/// Reads a whole answer. Fails with `BadAnswer` if it is not one, or with the error that it reports.
+/// Reads a whole answer. Fails with `BadAnswer` if it is not one, or with the error that it reports. Of a key that
+/// stands twice the last one counts: where no dialect is crossed the answer passes as it is, and that is how most
+/// callers read it.
 pub fn decode_answer(dialect: Dialect, body: &[u8]) -> Result<Answer, Fault> {
     let text = text_of(body).map_err(|fault| bad_answer(&fault))?;
-    let tape = Tape::of(text).map_err(|fault| bad_answer(&fault))?;
+    let tape = Tape::of(text).map_err(|fault| bad_answer(&fault))?.last_counts();
     let raw = tape.root();
     let answer = match dialect {
         Dialect::OpenaiChat => openai::answer::decode(raw),

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
-use types::{Code, Fault};
+use types::{Code, Fault, RawJson};
 
 use crate::tape::Json;
 
@@ -21,7 +21,8 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of an object.
+    /// The fields of an object. In what a caller asks, none may stand twice: two readers that disagree on which of
+    /// them counts is how limits are slipped past. An answer's are read as the caller will read them.
     pub(crate) fn of(object: Json<'a>) -> Result<Self, Fault> {
         if object.first() != b'{' {
             let path = object.path();
@@ -31,11 +32,14 @@ impl<'a> Fields<'a> {
         let mut fields = Self { object, left: Vec::with_capacity(8) };
         for (key, value) in object.members() {
             let key = key.text().ok_or_else(|| unreadable(key))?;
-            if fields.left.iter().any(|(known, _)| *known == key) {
-                let place = fields.path_of(&key);
-                return Err(bad(&place, format!("`{place}` stands twice")));
+            match fields.left.iter_mut().find(|(known, _)| *known == key) {
+                None => fields.left.push((key, value)),
+                Some(before) if object.last_counts() => before.1 = value,
+                Some(_) => {
+                    let place = fields.path_of(&key);
+                    return Err(bad(&place, format!("`{place}` stands twice")));
+                }
             }
-            fields.left.push((key, value));
         }
         Ok(fields)
     }
@@ -102,9 +106,18 @@ impl<'a> Fields<'a> {
 
     /// Any JSON. Fails where a [`Value`] cannot hold it: nested too deeply, or a number out of range.
     pub(crate) fn json(&mut self, name: &str) -> Result<Option<Value>, Fault> {
-        self.take_as(name, "JSON of sensible depth with numbers in range", |value| {
-            serde_json::from_str(value.get()).ok()
-        })
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let read = serde_json::from_str(value.get()).map_err(|_| {
+            let place = self.path_of(name);
+            bad(&place, format!("`{place}` is nested too deeply, or holds a number out of range"))
+        });
+        read.map(Some)
+    }
+
+    /// Any JSON, as it is written.
+    #[expect(clippy::unnecessary_wraps, reason = "like those that can fail")]
+    pub(crate) fn raw(&mut self, name: &str) -> Result<Option<RawJson>, Fault> {
+        Ok(self.take(name).map(|value| value.boxed().into()))
     }
 
     pub(crate) fn object(&mut self, name: &str) -> Result<Option<Fields<'a>>, Fault> {

@@ -29,6 +29,8 @@ struct Token {
 pub(crate) struct Tape<'a> {
     text: &'a str,
     tokens: Vec<Token>,
+    /// Whether of a key that stands twice in an object the last one counts; else it is an error.
+    last_counts: bool,
 }
 
 /// One value of it.
@@ -47,12 +49,18 @@ impl<'a> Tape<'a> {
         }
         let mut tokens = Vec::with_capacity(text.len() / 64 + 16);
         match read(text.as_bytes(), &mut tokens) {
-            Some(()) => Ok(Self { text, tokens }),
+            Some(()) => Ok(Self { text, tokens, last_counts: false }),
             None => Err(match serde_json::from_str::<&RawValue>(text) {
                 Err(error) => broken(&error),
                 Ok(_) => Fault::new(Kind::Parsing, Code::BadJson, "not valid JSON"),
             }),
         }
+    }
+
+    /// Takes the last one of a key that stands twice in an object, as most readers of JSON do.
+    pub(crate) const fn last_counts(mut self) -> Self {
+        self.last_counts = true;
+        self
     }
 
     /// The whole.
@@ -144,6 +152,11 @@ impl<'a> Json<'a> {
 
     fn to(self, at: u32) -> Self {
         Self { tape: self.tape, at }
+    }
+
+    /// Whether of a key that stands twice the last one counts.
+    pub(crate) const fn last_counts(self) -> bool {
+        self.tape.last_counts
     }
 
     /// Its text.

@@ -10,12 +10,19 @@ use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use serde::de::value::Error;
 use serde::ser::{self, Error as _, Serializer};
+use types::RawJson;
 
 use crate::scan::plain;
 
 /// Text that is JSON already. Only for values that [`append`] writes: to any other serializer it is a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Raw<'a>(pub(crate) Cow<'a, str>);
+
+impl<'a> From<&'a RawJson> for Raw<'a> {
+    fn from(json: &'a RawJson) -> Self {
+        Self(Cow::Borrowed(json.get()))
+    }
+}
 
 const RAW: &str = "windlass raw JSON";
 

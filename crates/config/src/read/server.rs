@@ -103,7 +103,9 @@ pub(crate) static STORAGE: Section = Section {
             "false",
             "Whether calls of OpenAI's models of which no usage is reported (a stream that broke, a caller who hung \
              up) are counted exactly once they are over. The first such call loads a vocabulary, which stays: 65 MB \
-             for `o200k`, half of it for `cl100k`. Else, and for other models, their rows hold an estimate.",
+             for `o200k`, half of it for `cl100k`. Else, and for other models, their rows hold an estimate. Whatever \
+             is set here, `POST /v1/messages/count_tokens` loads a vocabulary, too, once: with its first call for a \
+             model whose provider does not count itself.",
         ),
         field(
             "keep_responses",

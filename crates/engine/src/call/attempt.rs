@@ -21,6 +21,7 @@ use crate::call::joined::Joined;
 use crate::call::outgoing::{Made, Maker};
 use crate::call::permissions::{Crowded, permissions};
 use crate::call::record::Record;
+use crate::call::relay::cut;
 use crate::call::silence::silent;
 use crate::call::stream::Reader;
 use crate::call::tally::Tally;
@@ -241,7 +242,7 @@ impl Engine {
             let first_byte = exchange.timing.first_byte.unwrap_or_default();
             row.timing.transfer = Some((clock::now() - exchange.sent_at).saturating_sub(first_byte));
         }
-        let body = whole(planned, dialect, body, record)?;
+        let body = whole(planned, dialect, body, record).map_err(executed)?;
         Ok(Got::Whole(body, about))
     }
 
@@ -298,6 +299,7 @@ fn reader(
 fn whole(planned: &Planned<'_>, dialect: Dialect, body: Bytes, record: &mut Record) -> Result<Bytes, Fault> {
     let parsed = &planned.admitted.parsed;
     let inbound = parsed.inbound.dialect;
+    let step = parsed.inbound.head.step.is_some();
     let (body, usage) = if dialect == inbound {
         let usage = wire::answer_usage(dialect, &body)?;
         (body, usage)
@@ -315,6 +317,10 @@ fn whole(planned: &Planned<'_>, dialect: Dialect, body: Bytes, record: &mut Reco
         if record.counts() {
             record.heard(said(inbound, &body).as_deref());
         }
+    }
+    // A run reads its steps' answers. One that it could not read is a failed attempt, and may be tried again.
+    if step && wire::decode_answer(inbound, &body)?.choices.is_empty() {
+        return Err(bad_answer("the model's answer has no choice"));
     }
     Ok(body)
 }
@@ -364,13 +370,14 @@ async fn stream_start(mut exchange: Exchange, mut reader: Reader, about: About) 
     loop {
         let chunk = poll_fn(|cx| exchange.body.poll_chunk(cx)).await;
         let seen = match chunk {
-            Some(chunk) => reader.feed(&chunk?, &mut out)?,
-            None => reader.finish(&mut out)?,
+            Some(chunk) => reader.feed(&chunk.map_err(cut)?, &mut out),
+            None => reader.finish(&mut out),
         };
+        let seen = seen.map_err(executed)?;
         // An error before any content is as good as an error status: the call may still go elsewhere.
         if !seen.content {
             if let Some(fault) = seen.failed {
-                return Err(fault.with_progress(Progress::PerhapsExecuted));
+                return Err(executed(fault));
             }
             if !seen.complete {
                 continue;
@@ -410,7 +417,10 @@ fn request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 fn bad_answer(message: &str) -> Fault {
-    Fault::new(Kind::InvalidResponse, Code::BadAnswer, message)
-        .with_progress(Progress::PerhapsExecuted)
-        .with_retry(Retry::Maybe)
+    executed(Fault::new(Kind::InvalidResponse, Code::BadAnswer, message).with_retry(Retry::Maybe))
+}
+
+/// An answer had begun: the request was executed, and may be charged for, whatever came of it.
+fn executed(fault: Fault) -> Fault {
+    fault.with_progress(Progress::PerhapsExecuted)
 }

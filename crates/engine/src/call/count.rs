@@ -2,10 +2,12 @@
 //!
 //! Nothing is generated and nothing is billed, so there is no attempt and no row.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use types::chat::{Part, Request, Role};
 use types::{Code, Dialect, Fault, Kind, Moment};
 use upstream::clock;
@@ -63,10 +65,12 @@ async fn ask(target: &Target, body: &Bytes, connect_by: Moment) -> Result<Option
     struct Answer {
         input_tokens: u64,
     }
-    let mut body: Value =
-        serde_json::from_slice(body).map_err(|_| Fault::internal("a read body is not JSON"))?;
-    body["model"] = Value::from(&*target.id);
-    let Some(answer) = target.provider.count_tokens(body.to_string().into(), connect_by).await else {
+    let unread = |_| Fault::internal("a read body is not JSON");
+    // Its other fields stay as they are written.
+    let mut body: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body).map_err(unread)?;
+    body.insert("model".to_owned(), to_raw_value(&*target.id).map_err(unread)?);
+    let body = serde_json::to_vec(&body).map_err(unread)?;
+    let Some(answer) = target.provider.count_tokens(body.into(), connect_by).await else {
         return Ok(None);
     };
     let mut exchange = answer?;

@@ -283,12 +283,13 @@ impl Relay {
 }
 
 /// A connection that is lost under its stream: the provider was reached, and its stream was cut.
-fn cut(fault: Fault) -> Fault {
+pub(super) fn cut(fault: Fault) -> Fault {
     if fault.code != Code::Unreachable {
         return fault;
     }
     let message = format!("the stream was cut: {}", fault.message);
-    Fault::new(fault.kind, Code::StreamCut, message).with_blame(fault.blame)
+    let told = Fault::new(fault.kind, Code::StreamCut, message).with_blame(fault.blame);
+    told.with_progress(fault.progress).with_retry(fault.retry)
 }
 
 impl Drop for Relay {

@@ -91,3 +91,14 @@ pub(crate) fn stream(answered: Answered) -> Box<Relay> {
 pub(crate) async fn text(relay: Box<Relay>) -> String {
     String::from_utf8(relay.collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
+
+/// Calls until it is known how long a call usually takes: that is worked out once a second, here of ten calls or more.
+pub(crate) async fn until_usual_is_known(mut call: impl AsyncFnMut()) {
+    for _ in 0..12 {
+        call().await;
+    }
+    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(1);
+    while tokio::time::Instant::now() < until {
+        call().await;
+    }
+}

@@ -7,7 +7,8 @@ use engine::{NewRun, Who};
 use serde_json::{Map, json};
 use store::journal::Seize;
 use testkit::{Answer, Gate, Vendor, openai as gpt};
-use types::Code;
+use types::ledger::Outcome;
+use types::{Code, UsageSource};
 
 use crate::house::{House, openai};
 
@@ -44,6 +45,27 @@ async fn a_run_gives_its_outputs_and_every_call_is_in_the_ledger() {
     let rows = house.rows().await;
     assert_eq!(rows.iter().map(|row| row.step.as_deref().unwrap()).collect::<Vec<_>>(), ["first", "second"]);
     assert!(rows.iter().all(|row| row.run == Some(result.run)));
+}
+
+#[tokio::test]
+async fn a_step_and_its_row_agree_on_whether_an_answer_can_be_read() {
+    let fine = gpt::chat("two", 5, 2);
+    let twice = format!(r#"{{"dup":1,"dup":2,{}"#, fine.strip_prefix('{').unwrap());
+    let none = r#"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":1}}"#;
+    let script = [&twice, none, r#"{"choices":[{"index":0}]}"#, &fine];
+    let script = script.map(|body| Answer::json(200, body.to_owned()));
+    let vendor = Vendor::start(script).await.unwrap();
+    let house =
+        House::with(&openai("up", &vendor), "defaults: { retry: { attempts: 3, base: 1ms, max: 1ms } }")
+            .await;
+    let result = house.engine().start_run(new(two_steps(), "tides")).await.unwrap().finished().await.unwrap();
+    assert_eq!(result.status, RunStatus::Succeeded, "{:?}", result.error);
+    let rows = house.rows().await;
+    let ends: Vec<_> = rows.iter().map(|row| (row.step.as_deref().unwrap(), row.outcome, row.code)).collect();
+    let failed = ("second", Outcome::Failed, Some(Code::BadAnswer));
+    let complete = |step| (step, Outcome::Complete, None);
+    assert_eq!(ends, [complete("first"), failed, failed, complete("second")]);
+    assert_eq!((rows[1].usage_source, rows[1].usage.input), (UsageSource::Reported, 7), "it is billed");
 }
 
 #[tokio::test]

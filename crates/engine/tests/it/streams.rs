@@ -5,8 +5,8 @@ use std::time::Duration;
 use http_body_util::BodyExt as _;
 use testkit::{Answer, Gate, Vendor, anthropic as claude, openai as gpt};
 use tokio::time::Instant;
-use types::UsageSource;
 use types::ledger::Outcome;
+use types::{Code, UsageSource};
 
 use crate::house::{House, anthropic, chat, message, openai, stream, text};
 
@@ -69,6 +69,21 @@ async fn what_fails_before_its_first_content_falls_back_unseen() {
         assert!(seen.ends_with("data: [DONE]\n\n") && !seen.contains("error"), "{seen}");
         let outcomes: Vec<_> = house.rows().await.iter().map(|row| row.outcome).collect();
         assert_eq!(outcomes, [Outcome::Failed, Outcome::Complete]);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_before_its_first_content_is_one_that_was_cut() {
+    let preamble = gpt::chat_stream(1, 5).into_iter().next().unwrap();
+    for events in [vec![], vec![preamble]] {
+        for cut in [Answer::events(events.clone()).cut(), Answer::events(events.clone())] {
+            let vendor = Vendor::start(cut).await.unwrap();
+            let house = House::with(&openai("up", &vendor), "defaults: { retry: { attempts: 1 } }").await;
+            let refusal = house.engine().call(chat("up/m", true)).await.unwrap_err();
+            assert_eq!((refusal.fault.code, refusal.attempts), (Code::StreamCut, 1), "{}", refusal.fault);
+            let rows = house.rows().await;
+            assert_eq!((rows[0].outcome, rows[0].code), (Outcome::Failed, Some(Code::StreamCut)));
+        }
     }
 }
 

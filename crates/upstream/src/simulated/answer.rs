@@ -5,6 +5,7 @@ use types::Usage;
 
 use super::body::Mark;
 use super::dice::{Dice, hash};
+use super::error::Wrong;
 use super::fit::fit;
 use super::request::{Chat, Wanted};
 use super::settings::Model;
@@ -50,7 +51,7 @@ pub(super) struct Call {
 }
 
 /// Answers a chat request, or says what is wrong with it.
-pub(super) fn chat(model: &Model, seed: u64, call: u64, body: &[u8]) -> Result<Rendered, String> {
+pub(super) fn chat(model: &Model, seed: u64, call: u64, body: &[u8]) -> Result<Rendered, Wrong> {
     let request = Chat::parse(body)?;
     let seed = hash(model.name.as_bytes(), seed) ^ request.seed();
     let choices: Vec<Choice> = (0..request.choices())

@@ -7,6 +7,25 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
+/// What is wrong with a request.
+pub(super) struct Wrong {
+    /// The field that it is about, if it is about one.
+    field: Option<&'static str>,
+    why: String,
+}
+
+impl Wrong {
+    pub(super) const fn field(name: &'static str, why: String) -> Self {
+        Self { field: Some(name), why }
+    }
+}
+
+impl From<String> for Wrong {
+    fn from(why: String) -> Self {
+        Self { field: None, why }
+    }
+}
+
 /// No such model; says which there are.
 pub(super) fn unknown_model<'a>(wanted: &str, offered: impl Iterator<Item = &'a str>) -> Bytes {
     let offered: Vec<_> = offered.collect();
@@ -16,8 +35,9 @@ pub(super) fn unknown_model<'a>(wanted: &str, offered: impl Iterator<Item = &'a 
 }
 
 /// The request makes no sense.
-pub(super) fn bad_request(why: &str) -> Bytes {
-    shape(&format!("The request is not understood: {why}"), "invalid_request_error", None, None)
+pub(super) fn bad_request(wrong: &Wrong) -> Bytes {
+    let message = format!("The request is not understood: {}", wrong.why);
+    shape(&message, "invalid_request_error", wrong.field, None)
 }
 
 /// The model's limits are used up for now.

@@ -7,7 +7,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::dice::hash;
+use super::error::Wrong;
 use super::text;
+
+/// Choices that can be had at once, as with OpenAI.
+const MOST_CHOICES: u32 = 128;
 
 /// A chat request.
 #[derive(Deserialize)]
@@ -99,10 +103,13 @@ pub(super) enum Wanted<'a> {
 }
 
 impl<'a> Chat<'a> {
-    pub(super) fn parse(body: &'a [u8]) -> Result<Self, String> {
-        let chat: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Wrong> {
+        let chat: Self = serde_json::from_slice(body).map_err(|error| Wrong::from(error.to_string()))?;
         if chat.messages.is_empty() {
-            return Err("messages must hold at least one message".to_owned());
+            return Err(Wrong::field("messages", "`messages` must hold at least one message".to_owned()));
+        }
+        if !(1..=MOST_CHOICES).contains(&chat.choices()) {
+            return Err(Wrong::field("n", format!("`n` must be between 1 and {MOST_CHOICES}")));
         }
         Ok(chat)
     }
@@ -121,7 +128,7 @@ impl<'a> Chat<'a> {
     }
 
     pub(super) fn choices(&self) -> u32 {
-        self.n.unwrap_or(1).clamp(1, 128)
+        self.n.unwrap_or(1)
     }
 
     pub(super) fn wants_usage(&self) -> bool {

@@ -274,4 +274,14 @@ async fn what_it_does_not_understand_is_an_error_of_its_own() {
         assert_eq!(refused.status, 400, "{body}");
         assert!(text(&mut refused).await.contains("invalid_request_error"));
     }
+    for (n, status) in [(0, 400), (1, 200), (128, 200), (129, 400)] {
+        let body = with(hello(), &json!({ "n": n })).to_string();
+        let mut answer = provider.send(chat("m", body)).await.unwrap();
+        let read: Value = serde_json::from_str(&text(&mut answer).await).unwrap();
+        assert_eq!(answer.status, status, "{n}: {read}");
+        match status {
+            200 => assert_eq!(read["choices"].as_array().unwrap().len(), n),
+            _ => assert_eq!(read["error"]["param"], "n"),
+        }
+    }
 }

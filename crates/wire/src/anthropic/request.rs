@@ -105,7 +105,7 @@ fn tool(item: Json<'_>, extra: &mut Extra) -> Result<Option<Tool>, Fault> {
     let tool = Tool {
         name: fields.required("name", Fields::text)?,
         description: fields.text("description")?,
-        parameters: fields.required("input_schema", Fields::json)?,
+        parameters: fields.required("input_schema", Fields::raw)?,
         strict: fields.flag("strict")?,
         cache: fields.json("cache_control")?,
     };

@@ -14,6 +14,7 @@ use super::block::{Block, document_block, input, source};
 use crate::fields::bad;
 use crate::omission::Omissions;
 use crate::signature;
+use crate::text::Raw;
 
 /// What `max_tokens` is where the caller did not say: Anthropic's dialect must have one.
 const DEFAULT_MAX_TOKENS: u64 = 4_096;
@@ -175,7 +176,7 @@ fn results<'a>(path: &str, parts: &'a [Part], omit: &mut Omissions) -> Result<Ve
 #[derive(Debug, Serialize)]
 struct ToolBody<'a> {
     name: &'a str,
-    input_schema: &'a Value,
+    input_schema: Raw<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -187,7 +188,7 @@ struct ToolBody<'a> {
 fn tool_body(tool: &Tool) -> ToolBody<'_> {
     ToolBody {
         name: &tool.name,
-        input_schema: &tool.parameters,
+        input_schema: (&tool.parameters).into(),
         description: tool.description.as_deref(),
         strict: tool.strict == Some(true),
         cache_control: tool.cache.as_ref(),

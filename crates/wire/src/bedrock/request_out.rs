@@ -23,6 +23,7 @@ use crate::codec::Writing;
 use crate::fields::bad;
 use crate::omission::Omissions;
 use crate::signature;
+use crate::text::Raw;
 
 /// The request as it is written.
 #[derive(Debug, Serialize)]
@@ -259,7 +260,7 @@ enum ToolItem<'a> {
 
 #[derive(Debug, Serialize)]
 struct Schema<'a> {
-    json: &'a Value,
+    json: Raw<'a>,
 }
 
 /// The tool, and the cache marker that stood on it.
@@ -267,7 +268,7 @@ fn tool_items(tool: &Tool) -> impl Iterator<Item = ToolItem<'_>> {
     let spec = ToolItem::ToolSpec {
         name: &tool.name,
         description: tool.description.as_deref().filter(|description| !description.is_empty()),
-        input_schema: Schema { json: &tool.parameters },
+        input_schema: Schema { json: (&tool.parameters).into() },
         strict: tool.strict == Some(true),
     };
     let marker = tool.cache.as_ref().map(|marker| ToolItem::CachePoint(CachePoint::of(marker)));

@@ -4,8 +4,8 @@
 //! takes a part of it only. Gemini knows no strict tool, but a mode in which all calls are held to their
 //! schemas: it is chosen where a tool is strict. A cache marker is dropped: Gemini caches by itself.
 
+use crate::text::Raw;
 use serde::Serialize;
-use serde_json::Value;
 use types::chat::{Request, Tool, ToolChoice};
 
 /// An item of `tools`.
@@ -21,7 +21,7 @@ struct Declaration<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
-    parameters_json_schema: &'a Value,
+    parameters_json_schema: Raw<'a>,
 }
 
 /// `toolConfig`.
@@ -48,7 +48,7 @@ fn declaration(tool: &Tool) -> Declaration<'_> {
     Declaration {
         name: &tool.name,
         description: tool.description.as_deref(),
-        parameters_json_schema: &tool.parameters,
+        parameters_json_schema: (&tool.parameters).into(),
     }
 }
 

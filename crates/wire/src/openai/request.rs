@@ -1,8 +1,8 @@
 //! Reads a Chat Completions request.
 
-use serde_json::{Value, json};
-use types::Fault;
+use serde_json::json;
 use types::chat::{Format, Reasoning, Request, Tool, ToolChoice};
+use types::{Fault, RawJson};
 
 use super::message;
 use crate::fields::{Extra, Fields, TextOr, bad, text_item, text_or_items};
@@ -98,7 +98,7 @@ fn tool(item: Json<'_>, extra: &mut Extra) -> Result<Option<Tool>, Fault> {
     let tool = Tool {
         name: function.required("name", Fields::text)?,
         description: function.text("description")?,
-        parameters: function.json("parameters")?.unwrap_or_else(no_parameters),
+        parameters: function.raw("parameters")?.unwrap_or_else(no_parameters),
         strict: function.flag("strict")?,
         cache,
     };
@@ -108,8 +108,8 @@ fn tool(item: Json<'_>, extra: &mut Extra) -> Result<Option<Tool>, Fault> {
 }
 
 /// The schema of a tool without parameters.
-pub(crate) fn no_parameters() -> Value {
-    json!({ "type": "object", "properties": {} })
+pub(crate) fn no_parameters() -> RawJson {
+    json!({ "type": "object", "properties": {} }).into()
 }
 
 fn choice(fields: &mut Fields<'_>, extra: &mut Extra) -> Result<Option<ToolChoice>, Fault> {

@@ -15,6 +15,7 @@ use super::fieldwise::Fieldwise;
 use super::message::{Shown, assistant_json, image_json};
 use crate::codec::Writing;
 use crate::omission::Omissions;
+use crate::text::Raw;
 
 /// Writes the request for the model that the provider calls `model`.
 pub(crate) fn encode<'a>(
@@ -116,7 +117,7 @@ pub(crate) struct Tagged<'a> {
 #[derive(Debug, Serialize)]
 struct Function<'a> {
     name: &'a str,
-    parameters: &'a Value,
+    parameters: Raw<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +127,7 @@ struct Function<'a> {
 impl<'a> Tagged<'a> {
     fn of(tool: &'a Tool) -> Self {
         let Tool { name, description, parameters, strict, .. } = tool;
+        let parameters = parameters.into();
         let function = Function { name, parameters, description: description.as_deref(), strict: *strict };
         Self { kind: "function", function }
     }

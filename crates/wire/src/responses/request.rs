@@ -79,7 +79,7 @@ fn tool(item: Json<'_>, extra: &mut Extra) -> Result<Option<Tool>, Fault> {
     let tool = Tool {
         name: fields.required("name", Fields::text)?,
         description: fields.text("description")?,
-        parameters: fields.json("parameters")?.unwrap_or_else(no_parameters),
+        parameters: fields.raw("parameters")?.unwrap_or_else(no_parameters),
         strict: fields.flag("strict")?,
         cache: None,
     };

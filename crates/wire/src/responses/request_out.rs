@@ -21,6 +21,7 @@ use crate::omission::Omissions;
 use crate::openai::fieldwise::Fieldwise;
 use crate::openai::request_out::{effort, reasons};
 use crate::signature::own;
+use crate::text::Raw;
 
 /// Whether a field of another dialect that has no word in the vocabulary is said here nevertheless: `verbosity`,
 /// which only OpenAI's two dialects know, and hints that the other dialects may leave out.
@@ -138,7 +139,7 @@ pub(crate) struct Function<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     name: &'a str,
-    parameters: &'a Value,
+    parameters: Raw<'a>,
     strict: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
@@ -148,7 +149,7 @@ impl<'a> Function<'a> {
     fn of(tool: &'a Tool) -> Self {
         let Tool { name, description, parameters, strict, .. } = tool;
         let (description, strict) = (description.as_deref(), strict.unwrap_or_default());
-        Self { kind: "function", name, parameters, strict, description }
+        Self { kind: "function", name, parameters: parameters.into(), strict, description }
     }
 }
 

@@ -89,7 +89,7 @@ fn a_full_request_from_anthropic_to_openai() {
 fn the_neutral_form_of_both() {
     for (name, dialect, body) in [("openai", OPENAI, FULL_OPENAI), ("anthropic", ANTHROPIC, FULL_ANTHROPIC)] {
         let request = decode_request(dialect, body.as_bytes()).unwrap();
-        insta::assert_json_snapshot!(format!("neutral_{name}"), request);
+        insta::assert_json_snapshot!(format!("neutral_{name}"), serde_json::to_value(request).unwrap());
     }
 }
 
@@ -169,11 +169,39 @@ fn nonsense_is_refused_with_its_path() {
         "stop_sequences[0]",
     );
     let deep = format!(
-        r#"{{"model":"m","messages":[],"tools":[{{"function":{{"name":"f","parameters":{}1{}}}}}]}}"#,
-        "[".repeat(5_000),
-        "]".repeat(5_000)
+        r#"{{"model":"m","messages":[],"response_format":{{"type":"json_schema","json_schema":{{"name":"f","schema":{}}}}}}}"#,
+        deep()
     );
-    refuse(OPENAI, &deep, "tools[0].function.parameters");
+    refuse(OPENAI, &deep, "response_format.json_schema.schema");
+}
+
+fn deep() -> String {
+    format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000))
+}
+
+#[test]
+fn schemas_of_tools_cross_as_they_were_written() {
+    let odd = r#"{ "type":"object","a":12345678901234567890123, "b":1e400,"c":-0.0,"d":1.10, "e":"\u00e9"}"#;
+    for schema in [odd, &deep()] {
+        let openai = format!(
+            r#"{{"model":"m","messages":[],"tools":[{{"type":"function","function":{{"name":"f","parameters":{schema}}}}}]}}"#
+        );
+        let anthropic = format!(
+            r#"{{"model":"m","max_tokens":1,"messages":[],"tools":[{{"name":"f","input_schema":{schema}}}]}}"#
+        );
+        for (from, body) in [(OPENAI, &openai), (ANTHROPIC, &anthropic)] {
+            for to in [
+                OPENAI,
+                ANTHROPIC,
+                Dialect::OpenaiResponses,
+                Dialect::GeminiContent,
+                Dialect::BedrockConverse,
+            ] {
+                let written = translated(from, body, to, "m");
+                assert!(written.contains(schema), "{from:?} to {to:?}: {written}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -296,7 +324,7 @@ pub(crate) fn both_say() -> impl Strategy<Value = Request> {
                 tools: vec![Tool {
                     name: "f".into(),
                     description: Some("d".into()),
-                    parameters: json!({ "type": "object", "properties": {} }),
+                    parameters: json!({ "type": "object", "properties": {} }).into(),
                     strict: None,
                     cache: None,
                 }],

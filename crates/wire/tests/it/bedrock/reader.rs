@@ -165,7 +165,7 @@ fn tools(mut config: Map<String, Value>, request: &mut Request) {
         request.tools.push(Tool {
             name: text(spec.remove("name").unwrap()),
             description: spec.remove("description").map(text),
-            parameters: object(spec.remove("inputSchema").unwrap()).remove("json").unwrap(),
+            parameters: object(spec.remove("inputSchema").unwrap()).remove("json").unwrap().into(),
             strict: spec.remove("strict").map(|strict| strict.as_bool().unwrap()),
             cache: None,
         });

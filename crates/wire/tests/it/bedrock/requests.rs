@@ -190,7 +190,7 @@ fn what_stands_deep_in_the_turns_is_refused_by_its_path() {
 }
 
 fn with_tool(tool_choice: Option<ToolChoice>, parallel_tool_calls: Option<bool>) -> Request {
-    let parameters = json!({ "type": "object" });
+    let parameters = json!({ "type": "object" }).into();
     let tool = Tool { name: "f".into(), description: None, parameters, strict: None, cache: None };
     Request { tools: vec![tool], tool_choice, parallel_tool_calls, ..Request::default() }
 }
@@ -379,7 +379,7 @@ fn bedrock_says() -> impl Strategy<Value = Request> {
                 tools: vec![Tool {
                     name: "f".into(),
                     description: Some("d".into()),
-                    parameters: json!({ "type": "object", "properties": {} }),
+                    parameters: json!({ "type": "object", "properties": {} }).into(),
                     strict: cache.is_some().then_some(true),
                     cache,
                 }],
