@@ -64,8 +64,6 @@ pub(crate) struct Shared {
     pub(crate) refusals: Refusals,
     /// Told when the last call in flight has ended.
     pub(crate) idle: Notify,
-    /// Whether the spool had no room when it was last asked.
-    pub(crate) spool_full: AtomicBool,
 }
 
 impl Engine {
@@ -179,9 +177,9 @@ impl Engine {
         }
     }
 
-    /// Whether the disk takes no more ledger rows.
+    /// Whether the disk takes no more ledger rows than those of calls under way.
     pub(crate) fn spool_is_full(&self) -> bool {
-        self.0.spool_full.load(Ordering::Relaxed)
+        self.0.spool.is_full()
     }
 
     /// Everything that follows from a settled attempt. Called once per attempt, on every way out.
@@ -194,7 +192,6 @@ impl Engine {
         fault: Option<&Fault>,
     ) {
         if let Err(error) = self.0.spool.append(row) {
-            self.0.spool_full.store(true, Ordering::Relaxed);
             telemetry::log::ledger_failed(1, &error);
         }
         if target.metrics.attempt(row) == Size::Large {

@@ -13,7 +13,7 @@ use config::Config;
 use rand::RngExt as _;
 use store::drain::{DrainOptions, Drained};
 use store::limits::{self, RedisLimits, Shared};
-use store::spool::{Recovery, Room, SpoolOptions};
+use store::spool::{Recovery, SpoolOptions};
 use store::{Drain, Ledger, Spool, SpoolError, Sqlite};
 use telemetry::Metrics;
 use telemetry::metrics::Build;
@@ -38,7 +38,7 @@ use crate::trouble::Figures;
 
 /// Processes that may share one `storage.spool` on one machine, each with a folder of its own in it.
 const MAX_PROCESSES: usize = 64;
-/// How often idle connections, the spool's room and the gauges are looked after.
+/// How often idle connections and the gauges are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// How long the trace collector may take for the last spans.
@@ -137,7 +137,6 @@ impl Engine {
             refusals: telemetry::log::Refusals::default(),
             figures: Figures::default(),
             idle: Notify::new(),
-            spool_full: AtomicBool::new(false),
         }));
         let drain = Drain::new(spool, Arc::clone(&ledger), drain, || rand::rng().random());
         let settled = tasks.clone();
@@ -213,7 +212,6 @@ impl Engine {
             self.metrics().set_overload(&overload.figures(snapshot.deployments().lines()));
             let stats = self.0.spool.stats();
             self.metrics().set_spool(stats.bytes, stats.waiting);
-            self.0.spool_full.store(self.0.spool.room() != Room::Disk, Ordering::Relaxed);
             self.0.refusals.sum_up(now);
         }
     }
@@ -281,7 +279,9 @@ async fn adopt(root: PathBuf, own: usize, ledger: Arc<dyn Ledger>) {
         if !path.is_dir() {
             continue;
         }
-        let Ok((spool, found)) = Spool::open(&path, SpoolOptions::default()) else { continue };
+        // No call will write here.
+        let options = SpoolOptions { reserve_bytes: 0, ..SpoolOptions::default() };
+        let Ok((spool, found)) = Spool::open(&path, options) else { continue };
         if found.rows > 0 {
             telemetry::log::ledger_recovered(found.rows);
             let drain =

@@ -64,6 +64,8 @@ pub struct Drain {
     done: Drained,
     /// Tries that failed since the last that did not.
     failures: u32,
+    /// Why the last of them did.
+    reason: String,
 }
 
 impl Drain {
@@ -75,17 +77,27 @@ impl Drain {
         jitter: impl FnMut() -> f64 + Send + 'static,
     ) -> Self {
         spool.wake_at(options.batch as u64);
-        Self { spool, ledger, options, jitter: Box::new(jitter), done: Drained::default(), failures: 0 }
+        Self {
+            spool,
+            ledger,
+            options,
+            jitter: Box::new(jitter),
+            done: Drained::default(),
+            failures: 0,
+            reason: String::new(),
+        }
     }
 
     /// Drains until `shutdown` is done, then once more until nothing is left or `last_drain` is over.
     pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) -> Drained {
         let mut shutdown = pin!(shutdown);
         let syncing = sync_regularly(self.spool.clone());
+        let retrying = retry_regularly(self.spool.clone());
         tokio::select! {
             () = &mut shutdown => {}
             () = self.carry() => {}
             () = syncing => {}
+            () = retrying => {}
         }
         if timeout(self.options.last_drain, self.finish()).await.is_err() {
             tracing::warn!(
@@ -166,9 +178,13 @@ impl Drain {
 
     /// Notes a failed try; says how long to pause.
     fn failed(&mut self, problem: &Problem) -> Duration {
+        let reason = problem.to_string();
         if self.failures == 0 {
-            tracing::warn!(error = %problem, "ledger rows stay in the spool for now");
+            tracing::warn!(error = %reason, "ledger rows stay in the spool for now");
+        } else if self.reason != reason {
+            tracing::warn!(error = %reason, tries = self.failures, "ledger rows still stay in the spool");
         }
+        self.reason = reason;
         let doubled = self.options.first_pause.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
         let longest = doubled.min(self.options.longest_pause);
@@ -190,6 +206,24 @@ enum Problem {
     Spool(#[from] SpoolError),
     #[error("the spool's reader stopped: {0}")]
     Task(tokio::task::JoinError),
+}
+
+/// How long a spool that is full is left alone before it tries to write again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Never returns; sleeps while the spool has room.
+async fn retry_regularly(spool: Spool) {
+    loop {
+        let reason = spool.filled().await;
+        tracing::warn!(%reason, "the ledger's spool takes no more rows: new calls are refused");
+        while spool.is_full() {
+            sleep(RETRY).await;
+            let retried = spool.clone();
+            // Where it stopped, it is tried again.
+            let _ = tokio::task::spawn_blocking(move || retried.retry()).await;
+        }
+        tracing::info!("the ledger's spool has room again: calls are taken");
+    }
 }
 
 /// Never returns; does nothing where no sync is wanted.

@@ -15,6 +15,9 @@ pub mod limits;
 mod memory;
 mod record;
 pub mod responses;
+#[cfg(test)]
+#[path = "../tests/it/sample.rs"]
+mod sample;
 pub mod spool;
 pub mod sqlite;
 

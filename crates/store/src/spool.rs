@@ -8,6 +8,7 @@
 
 mod frame;
 mod read;
+mod reserve;
 mod segment;
 mod state;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,16 +36,26 @@ pub struct SpoolOptions {
     pub max_bytes: u64,
     /// Bytes after which a new segment begins. What is drained twice after a kill is less than this.
     pub segment_bytes: u64,
-    /// Most rows that are kept in memory while the disk takes none.
+    /// Bytes of the disk that are kept for the rows of calls that are under way when it is full; at most a
+    /// quarter of `max_bytes`, which they count against.
+    pub reserve_bytes: u64,
+    /// Most rows that are kept in memory while the disk takes none and the reserve is used up.
     pub memory_rows: usize,
     /// When rows reach the disk itself.
     pub sync: Sync,
 }
 
 impl Default for SpoolOptions {
-    /// 256 MiB (about half a million rows) in segments of 1 MiB, 4,096 rows of memory, no sync.
+    /// 256 MiB (about half a million rows) in segments of 1 MiB, 256 KiB (some hundred rows) in reserve, 4,096
+    /// rows of memory, no sync.
     fn default() -> Self {
-        Self { max_bytes: 256 << 20, segment_bytes: 1 << 20, memory_rows: 4_096, sync: Sync::Never }
+        Self {
+            max_bytes: 256 << 20,
+            segment_bytes: 1 << 20,
+            reserve_bytes: 256 << 10,
+            memory_rows: 4_096,
+            sync: Sync::Never,
+        }
     }
 }
 
@@ -86,8 +98,8 @@ pub struct Damaged {
 pub enum Room {
     /// To disk, as it should.
     Disk,
-    /// To memory, because the disk takes no more: running calls can end, new ones are better refused.
-    Memory,
+    /// To the reserve or, where that is used up, to memory: calls under way can end, new ones are better refused.
+    Reserved,
     /// Nowhere: the next append will be refused.
     None,
 }
@@ -116,10 +128,14 @@ struct Shared {
     sync: Sync,
     /// Told when the first row waits, and when a batch is full.
     wake: Notify,
+    /// Whether new calls are better refused.
+    full: Arc<AtomicBool>,
+    /// Told when that begins.
+    filled: Notify,
     /// Told when there is something to sync.
     written: Notify,
     /// How many rows are a full batch.
-    batch: std::sync::atomic::AtomicU64,
+    batch: AtomicU64,
     /// Holds the directory's lock.
     _lock: File,
 }
@@ -159,11 +175,14 @@ impl Spool {
         }
         let segments = found.into_iter().map(|found| found.segment).collect();
         let sync = options.sync;
-        let state = State::new(dir.to_owned(), options, create, segments, next, recovery.rows);
+        let mut state = State::new(dir.to_owned(), options, create, segments, next, recovery.rows);
+        let full = state.begin();
         let shared = Shared {
             state: Mutex::new(state),
             sync,
             wake: Notify::new(),
+            full,
+            filled: Notify::new(),
             written: Notify::new(),
             batch: u64::MAX.into(),
             _lock: lock,
@@ -173,15 +192,21 @@ impl Spool {
 
     /// Keeps a row. Does not wait for anything but the one `write(2)`: made for the call path.
     ///
-    /// `Ok` means on disk, or in memory while the disk takes none ([`Self::room`] tells).
+    /// `Ok` means on disk; in memory, for as long as it lasts, only of calls that went on when the disk was full
+    /// and the reserve used up.
     ///
     /// # Errors
     /// [`SpoolError::Full`]: the row is not kept.
     pub fn append(&self, row: &Row) -> Result<(), SpoolError> {
         BUFFER.with_borrow_mut(|buffer| {
             frame::encode(|line| record::write(row, line), buffer);
-            let waiting = self.state().append(buffer)?;
-            if waiting == 1 || waiting == self.0.batch.load(std::sync::atomic::Ordering::Relaxed) {
+            let fine = !self.is_full();
+            let appended = self.state().append(buffer);
+            if fine && self.is_full() {
+                self.0.filled.notify_one();
+            }
+            let waiting = appended?;
+            if waiting == 1 || waiting == self.0.batch.load(Ordering::Relaxed) {
                 self.0.wake.notify_one();
             }
             if self.0.sync != Sync::Never {
@@ -191,7 +216,13 @@ impl Spool {
         })
     }
 
-    /// Where the next row goes. Ask before a new call is admitted.
+    /// Whether the disk or the bound takes no more than the rows of calls under way. Ask before a new call is
+    /// admitted; it costs nothing. Ends by itself within a second of there being room, where a [`crate::Drain`] runs.
+    pub fn is_full(&self) -> bool {
+        self.0.full.load(Ordering::Relaxed)
+    }
+
+    /// Where the next row goes.
     pub fn room(&self) -> Room {
         self.state().room()
     }
@@ -201,11 +232,11 @@ impl Spool {
         self.state().stats()
     }
 
-    /// Tries again to write to disk what waits in memory; the drain does this too. Blocks on the disk.
+    /// Tries again to write to disk what waits in memory and to have the reserve; the drain does this too. Does
+    /// nothing while all is well. Blocks on the disk.
     pub fn retry(&self) -> Room {
         let mut state = self.state();
-        // The reason of a refusal is told to those who append.
-        let _ = state.retry();
+        state.retry();
         state.room()
     }
 
@@ -224,6 +255,17 @@ impl Spool {
         File::open(&dir).and_then(|dir| dir.sync_all()).map_err(SpoolError::io("sync", &dir))
     }
 
+    /// Returns once the spool is full, with why.
+    pub(crate) async fn filled(&self) -> String {
+        loop {
+            let filled = self.0.filled.notified();
+            if let Some(trouble) = self.is_full().then(|| self.state().trouble()).flatten() {
+                return trouble;
+            }
+            filled.await;
+        }
+    }
+
     /// How rows are synced.
     pub(crate) fn sync_policy(&self) -> Sync {
         self.0.sync
@@ -231,7 +273,7 @@ impl Spool {
 
     /// From now on [`Self::woken`] also returns when so many rows wait.
     pub(crate) fn wake_at(&self, rows: u64) {
-        self.0.batch.store(rows, std::sync::atomic::Ordering::Relaxed);
+        self.0.batch.store(rows, Ordering::Relaxed);
     }
 
     /// Returns when the first row waits or a batch is full; sometimes without reason.

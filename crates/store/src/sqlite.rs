@@ -9,16 +9,20 @@ mod ledger;
 mod responses;
 mod row;
 mod statement;
+#[cfg(test)]
+mod tests;
 mod totals;
+mod transaction;
 mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite as Engine, SqlitePool, Transaction};
 
+use self::transaction::Transaction;
 use crate::StoreError;
 
 /// How the database is used.
@@ -61,6 +65,8 @@ pub enum Durability {
 pub struct Sqlite {
     write: SqlitePool,
     read: SqlitePool,
+    /// A connection that does nothing: a database in memory lasts as long as one is open.
+    anchor: Option<SqlitePool>,
     /// Writes of journals that wait for their transaction.
     journal: Arc<writer::Queue>,
 }
@@ -76,11 +82,13 @@ impl Sqlite {
             std::fs::create_dir_all(dir)
                 .map_err(|source| StoreError::Create { path: dir.to_owned(), source })?;
         }
-        let connect =
-            base(options).filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let connect = base(SqliteConnectOptions::new(), options)
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal);
         let read = pool(options.readers.max(1)).connect_lazy_with(connect.clone().create_if_missing(false));
         let write = pool(1).connect_with(connect).await.map_err(StoreError::database("open"))?;
-        Self::migrated(write, read).await
+        Self::migrated(write, read, None).await
     }
 
     /// A database that lasts as long as this value, for tests and for runs that nobody wants to keep.
@@ -88,14 +96,22 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn in_memory() -> Result<Self, StoreError> {
-        let connect = base(&SqliteOptions::default()).in_memory(true);
-        let write = pool(1).connect_with(connect).await.map_err(StoreError::database("open"))?;
-        Self::migrated(write.clone(), write).await
+        // This way it has a name, by which a connection finds it again.
+        let named: SqliteConnectOptions = "sqlite::memory:".parse().map_err(StoreError::database("open"))?;
+        let connect = base(named, &SqliteOptions::default());
+        let open = || pool(1).connect_with(connect.clone());
+        let anchor = open().await.map_err(StoreError::database("open"))?;
+        let write = open().await.map_err(StoreError::database("open"))?;
+        Self::migrated(write.clone(), write, Some(anchor)).await
     }
 
-    async fn migrated(write: SqlitePool, read: SqlitePool) -> Result<Self, StoreError> {
+    async fn migrated(
+        write: SqlitePool,
+        read: SqlitePool,
+        anchor: Option<SqlitePool>,
+    ) -> Result<Self, StoreError> {
         sqlx::migrate!("migrations/sqlite").run(&write).await?;
-        Ok(Self { journal: Arc::new(writer::Queue::new(write.clone())), write, read })
+        Ok(Self { journal: Arc::new(writer::Queue::new(write.clone())), write, read, anchor })
     }
 
     /// Closes the connections, after what they are doing and what waits for them.
@@ -103,20 +119,19 @@ impl Sqlite {
         self.journal.idle().await;
         self.read.close().await;
         self.write.close().await;
+        if let Some(anchor) = &self.anchor {
+            anchor.close().await;
+        }
     }
 
-    /// Begins to write. Takes the file's write lock at once: taken later, it could fail half-way.
-    async fn begin(&self) -> Result<Transaction<'static, Engine>, StoreError> {
-        begin(&self.write).await
+    /// Begins to write.
+    async fn begin(&self) -> Result<Transaction, StoreError> {
+        Transaction::begin(&self.write).await
     }
 }
 
-async fn begin(write: &SqlitePool) -> Result<Transaction<'static, Engine>, StoreError> {
-    write.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::database("begin to write"))
-}
-
-fn base(options: &SqliteOptions) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
+fn base(connect: SqliteConnectOptions, options: &SqliteOptions) -> SqliteConnectOptions {
+    connect
         .foreign_keys(true)
         .busy_timeout(options.busy_timeout)
         .synchronous(match options.durability {

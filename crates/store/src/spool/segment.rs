@@ -39,6 +39,19 @@ impl Target for File {
     }
 }
 
+/// Writes all of it, in as many writes as that takes; says how much of it was written.
+pub(super) fn append_all(target: &dyn Target, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match target.append(rest) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(more) => written += more,
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}
+
 /// Makes a new segment.
 pub(super) type Create = Box<dyn Fn(&Path) -> io::Result<Arc<dyn Target>> + Send + Sync>;
 

@@ -5,8 +5,10 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::segment::{self, Create, Segment, Target};
+use super::reserve::Reserve;
+use super::segment::{self, Create, Segment, Target, append_all};
 use super::{Room, SpoolOptions, Stats};
 use crate::SpoolError;
 
@@ -29,6 +31,11 @@ pub(super) struct State {
     damaged: u64,
     /// Written to since they were last synced.
     unsynced: Vec<Arc<dyn Target>>,
+    reserve: Reserve,
+    /// Why new calls are better refused: the last that the disk or the bound did not allow.
+    trouble: Option<String>,
+    /// Whether there is any, for those who ask without the lock.
+    full: Arc<AtomicBool>,
 }
 
 /// Where the next rows are read.
@@ -57,6 +64,8 @@ impl State {
         waiting: u64,
     ) -> Self {
         let bytes = segments.iter().map(|segment| segment.length).sum();
+        let size = options.reserve_bytes.min(options.max_bytes / 4);
+        let reserve = Reserve::new(&dir, size);
         let damaged = segments.iter().map(|segment| segment.damage.len() as u64).sum();
         Self {
             dir,
@@ -72,12 +81,23 @@ impl State {
             waiting,
             damaged,
             unsynced: Vec::new(),
+            reserve,
+            trouble: None,
+            full: Arc::default(),
         }
+    }
+
+    /// Takes the reserve from the disk, or refuses new calls from the beginning.
+    pub(super) fn begin(&mut self) -> Arc<AtomicBool> {
+        let held = self.hold();
+        self.found(held);
+        Arc::clone(&self.full)
     }
 
     /// Keeps one record; says how many rows wait now.
     pub(super) fn append(&mut self, record: &[u8]) -> Result<u64, SpoolError> {
-        if let Err(reason) = self.retry().and_then(|()| self.write(record)) {
+        if let Err(reason) = self.flush().and_then(|()| self.write(record)) {
+            self.found(Err(reason.clone()));
             if self.queue.len() >= self.options.memory_rows {
                 return Err(SpoolError::Full { reason });
             }
@@ -88,8 +108,36 @@ impl State {
         Ok(self.waiting)
     }
 
+    /// Where the disk took no more: writes what waits in memory and takes the reserve from the disk again. New
+    /// calls are welcome once both succeed, and not sooner: that a single row fits says little.
+    pub(super) fn retry(&mut self) {
+        if self.trouble.is_some() {
+            let held = self.flush().and_then(|()| self.hold());
+            self.found(held);
+        }
+    }
+
+    /// Notes what became of the last try.
+    fn found(&mut self, result: Result<(), String>) {
+        self.trouble = result.err();
+        self.full.store(self.trouble.is_some(), Ordering::Relaxed);
+    }
+
+    fn hold(&mut self) -> Result<(), String> {
+        self.within(self.reserve.size)?;
+        self.reserve.hold(&self.create).map_err(|error| error.to_string())
+    }
+
+    /// Whether so many more bytes are within the bound.
+    fn within(&self, more: u64) -> Result<(), String> {
+        if self.bytes.saturating_add(more) > self.options.max_bytes {
+            return Err(format!("its bound of {} bytes is reached", self.options.max_bytes));
+        }
+        Ok(())
+    }
+
     /// Writes what waits in memory, as far as the disk takes it.
-    pub(super) fn retry(&mut self) -> Result<(), String> {
+    fn flush(&mut self) -> Result<(), String> {
         while let Some((number, record)) = self.queue.pop_front() {
             if let Err(reason) = self.write(&record) {
                 self.queue.push_front((number, record));
@@ -99,28 +147,38 @@ impl State {
         Ok(())
     }
 
-    /// Writes one record whole or not at all.
+    /// Writes one record whole or not at all, if need be with what was reserved.
     fn write(&mut self, record: &[u8]) -> Result<(), String> {
-        let size = record.len() as u64;
-        if self.bytes.saturating_add(size) > self.options.max_bytes {
-            return Err(format!("its bound of {} bytes is reached", self.options.max_bytes));
-        }
-        let target = self.active(size).map_err(|error| error.to_string())?;
-        let written = target.append(record);
-        if let Ok(written) = written
-            && written == record.len()
+        self.within(record.len() as u64)?;
+        let mut written = self.put(record);
+        if let Err(error) = &written
+            && self.reserve.release()
         {
+            // Calls that are under way may still write; what comes after them is refused.
+            self.found(Err(error.to_string()));
+            written = self.put(record);
+        }
+        written.map_err(|error| error.to_string())?;
+        if self.trouble.is_none() {
+            let within = self.within(self.reserve.size);
+            self.found(within);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, record: &[u8]) -> io::Result<()> {
+        let size = record.len() as u64;
+        let target = self.active(size)?;
+        let (written, result) = append_all(target.as_ref(), record);
+        if result.is_err() {
+            self.take_back(target.as_ref(), written as u64);
+        } else {
             if let Some(segment) = self.segments.back_mut() {
                 segment.length += size;
             }
             self.bytes += size;
-            return Ok(());
         }
-        self.take_back(target.as_ref(), written.as_ref().map_or(0, |&n| n as u64));
-        Err(match written {
-            Ok(_) => "the disk took only a part of a row".to_owned(),
-            Err(error) => error.to_string(),
-        })
+        result
     }
 
     /// Removes the part of a record that was written. Where that fails too, the segment ends here: what was
@@ -231,11 +289,15 @@ impl State {
     }
 
     pub(super) fn room(&self) -> Room {
-        match self.queue.len() {
-            0 => Room::Disk,
-            rows if rows < self.options.memory_rows => Room::Memory,
-            _ => Room::None,
+        match &self.trouble {
+            None => Room::Disk,
+            Some(_) if self.queue.len() < self.options.memory_rows => Room::Reserved,
+            Some(_) => Room::None,
         }
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.clone()
     }
 
     pub(super) fn waiting(&self) -> u64 {

@@ -10,10 +10,7 @@ use proptest::prelude::*;
 use super::frame::{Piece, Scan, encode};
 use super::segment::Target;
 use super::*;
-use crate::Record;
-
-#[path = "../../tests/it/sample.rs"]
-mod sample;
+use crate::{Record, sample};
 
 fn records(count: u64) -> Vec<Vec<u8>> {
     let encoded = (0..count).map(|number| {
@@ -180,7 +177,7 @@ fn sorted(mut rows: Vec<types::ledger::Row>) -> Vec<types::ledger::Row> {
 }
 
 fn small(memory_rows: usize) -> SpoolOptions {
-    SpoolOptions { memory_rows, segment_bytes: 2_000, ..SpoolOptions::default() }
+    SpoolOptions { memory_rows, segment_bytes: 2_000, reserve_bytes: 0, ..SpoolOptions::default() }
 }
 
 #[test]
@@ -195,7 +192,7 @@ fn a_full_disk_keeps_rows_in_memory_up_to_the_bound_and_then_says_so() {
     }
     for number in 2..4 {
         spool.append(&sample::row(number)).unwrap();
-        assert_eq!(spool.room(), Room::Memory);
+        assert_eq!(spool.room(), Room::Reserved);
     }
     spool.append(&sample::row(4)).unwrap();
     assert_eq!(spool.room(), Room::None);
@@ -206,6 +203,7 @@ fn a_full_disk_keeps_rows_in_memory_up_to_the_bound_and_then_says_so() {
     assert_eq!(spool.stats().bytes, 2 * size, "a partly written row was taken back");
 
     room.store(100 * size, Ordering::Relaxed);
+    assert_eq!(spool.retry(), Room::Disk);
     spool.append(&sample::row(6)).unwrap();
     assert_eq!(spool.room(), Room::Disk);
     let expected: Vec<_> = [0, 1, 2, 3, 4, 6].map(sample::row).into();
@@ -216,12 +214,14 @@ fn a_full_disk_keeps_rows_in_memory_up_to_the_bound_and_then_says_so() {
 #[test]
 fn rows_in_memory_reach_the_database_without_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let (_, create) = tight(0, false);
+    let (room, create) = tight(0, false);
     let (spool, _) = Spool::open_with(dir.path(), small(10), create).unwrap();
     (0..7).for_each(|number| spool.append(&sample::row(number)).unwrap());
     assert_eq!(spool.stats().in_memory, 7);
     assert_eq!(drained(&spool), (0..7).map(sample::row).collect::<Vec<_>>());
-    assert_eq!((spool.room(), spool.waiting()), (Room::Disk, 0));
+    assert_eq!((spool.room(), spool.waiting()), (Room::Reserved, 0), "the disk is still full");
+    room.store(1, Ordering::Relaxed);
+    assert_eq!(spool.retry(), Room::Disk);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn a_row_that_can_neither_be_written_nor_taken_back_is_damage_and_is_kept_elsewh
     let (spool, _) = Spool::open_with(dir.path(), small(10), create).unwrap();
     spool.append(&sample::row(0)).unwrap();
     spool.append(&sample::row(1)).unwrap();
-    assert_eq!(spool.room(), Room::Memory);
+    assert_eq!(spool.room(), Room::Reserved);
     room.store(100 * size, Ordering::Relaxed);
     spool.append(&sample::row(2)).unwrap();
     assert_eq!(sorted(drained(&spool)), (0..3).map(sample::row).collect::<Vec<_>>());
@@ -264,9 +264,102 @@ fn the_bound_holds_and_draining_makes_room_again() {
     let error = spool.append(&sample::row(5)).unwrap_err().to_string();
     assert!(error.contains("bound of"), "{error}");
     assert_eq!(drained(&spool).len(), 5);
+    assert_eq!(spool.retry(), Room::Disk);
     (6..9).for_each(|number| spool.append(&sample::row(number)).unwrap());
     assert_eq!(spool.room(), Room::Disk);
     assert_eq!(drained(&spool).len(), 3);
+}
+
+#[test]
+fn calls_under_way_write_into_the_reserve_and_new_ones_are_refused_until_it_is_there_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = records(1)[0].len() as u64;
+    let options = || SpoolOptions { reserve_bytes: 5_000, ..small(1) };
+    let reserved = 5_000 / size;
+    let (room, create) = tight(5_000 + 2 * size + size / 2, false);
+    let (spool, _) = Spool::open_with(dir.path(), options(), create).unwrap();
+    assert_eq!(room.load(Ordering::Relaxed), 2 * size + size / 2, "the reserve is taken from the disk");
+    (0..2).for_each(|number| spool.append(&sample::row(number)).unwrap());
+    assert!(!spool.is_full());
+    spool.append(&sample::row(2)).unwrap();
+    assert!(spool.is_full(), "with the first row that is written into the reserve");
+    (3..2 + reserved).for_each(|number| spool.append(&sample::row(number)).unwrap());
+    assert_eq!((spool.stats().in_memory, spool.room()), (0, Room::Reserved), "all of them are on disk");
+    assert_eq!(spool.retry(), Room::Reserved);
+    // A row may fit where the reserve does not: that says nothing to new calls.
+    room.fetch_add(2 * size, Ordering::Relaxed);
+    spool.append(&sample::row(2 + reserved)).unwrap();
+    assert_eq!((spool.stats().in_memory, spool.retry()), (0, Room::Reserved));
+    // A process that is killed now has lost none of them.
+    let killed = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(dir.path()).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), killed.path().join(entry.file_name())).unwrap();
+    }
+    let (next, recovery) = Spool::open(killed.path(), options()).unwrap();
+    assert_eq!((recovery.rows, recovery.damaged), (3 + reserved, vec![]));
+    assert_eq!(drained(&next).len() as u64, 3 + reserved);
+
+    room.fetch_add(5_000, Ordering::Relaxed);
+    assert_eq!((spool.retry(), spool.is_full()), (Room::Disk, false));
+    assert!(dir.path().join("reserve").exists());
+    drop(spool);
+    assert!(!dir.path().join("reserve").exists());
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_start_takes_no_calls() {
+    let dir = tempfile::tempdir().unwrap();
+    let (room, create) = tight(4_999, false);
+    let options = SpoolOptions { reserve_bytes: 5_000, ..small(1) };
+    let (spool, _) = Spool::open_with(dir.path(), options, create).unwrap();
+    assert!(spool.is_full());
+    assert_eq!(room.load(Ordering::Relaxed), 4_999, "half a reserve is none");
+    room.store(5_000, Ordering::Relaxed);
+    assert_eq!(spool.retry(), Room::Disk);
+}
+
+#[test]
+fn the_last_of_the_bound_is_for_calls_under_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = records(1)[0].len() as u64;
+    let options = SpoolOptions { max_bytes: 8 * size, reserve_bytes: 1 << 20, ..small(0) };
+    let (spool, _) = Spool::open(dir.path(), options).unwrap();
+    (0..6).for_each(|number| spool.append(&sample::row(number)).unwrap());
+    assert!(!spool.is_full());
+    (6..8).for_each(|number| spool.append(&sample::row(number)).unwrap());
+    assert!(spool.is_full());
+    assert_eq!(spool.stats().in_memory, 0);
+    spool.append(&sample::row(8)).unwrap_err();
+    assert_eq!(drained(&spool).len(), 8);
+    assert_eq!(spool.retry(), Room::Disk);
+}
+
+/// A disk that takes a few bytes at a time.
+struct Slow(File);
+
+impl Target for Slow {
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        Target::append(&self.0, &bytes[..bytes.len().min(7)])
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_row_that_is_taken_in_parts_is_written_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let create: Create =
+        Box::new(|path| Ok(Arc::new(Slow(OpenOptions::new().append(true).create_new(true).open(path)?))));
+    let (spool, _) = Spool::open_with(dir.path(), small(0), create).unwrap();
+    (0..3).for_each(|number| spool.append(&sample::row(number)).unwrap());
+    assert_eq!((spool.stats().in_memory, spool.is_full()), (0, false));
+    assert_eq!(drained(&spool), (0..3).map(sample::row).collect::<Vec<_>>());
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
-use sqlx::{Sqlite as Engine, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::StoreError;
 use crate::journal::Entry;
@@ -85,14 +85,14 @@ impl Texts {
     /// Stores those that are not `known` to be there.
     pub(super) async fn store(
         &self,
-        to: &mut Transaction<'static, Engine>,
+        to: &mut SqliteConnection,
         known: &HashSet<Hash>,
     ) -> Result<(), StoreError> {
         for (hash, body) in self.0.iter().filter(|(hash, _)| !known.contains(*hash)) {
             let insert =
                 sqlx::query("INSERT INTO contents (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING");
             let insert = insert.bind(hash.to_vec()).bind(body);
-            insert.execute(&mut **to).await.map_err(StoreError::database("store a text"))?;
+            insert.execute(&mut *to).await.map_err(StoreError::database("store a text"))?;
         }
         Ok(())
     }

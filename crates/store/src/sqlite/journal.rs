@@ -136,26 +136,20 @@ impl Sqlite {
             .bind(id(wish.run))
             .fetch_optional(&mut *transaction);
         let row = row.await.map_err(StoreError::database("claim a run"))?;
-        let row = row.ok_or(StoreError::UnknownRun(wish.run))?;
-        let from = Columns(&row);
-        if from.word::<Status>("status")? == Status::Complete {
-            return Err(StoreError::Complete(wish.run));
-        }
-        if let Some(Held { owner, until }) = holder(&from)?
-            && owner != wish.owner
-            && until > wish.now
-            && !wish.seize.takes_from(&owner)
-        {
-            return Err(StoreError::Claimed { run: wish.run, owner, until });
-        }
-        let epoch = from.get::<i64>("epoch")? + 1;
+        let epoch = match free(row.as_ref(), wish) {
+            Ok(epoch) => epoch + 1,
+            Err(error) => {
+                transaction.undo().await;
+                return Err(error);
+            }
+        };
         let update = sqlx::query(
             "UPDATE runs SET status = ?, result = NULL, ended = NULL, epoch = ?, owner = ?, until = ? WHERE run = ?",
         );
         let update = update.bind(Status::Running.as_str()).bind(epoch).bind(wish.owner.as_ref());
         let update = update.bind(end(wish.now, wish.lease)).bind(id(wish.run)).execute(&mut *transaction);
         update.await.map_err(StoreError::database("claim a run"))?;
-        transaction.commit().await.map_err(StoreError::database("claim a run"))?;
+        transaction.commit("claim a run").await?;
         Ok(Claim { run: wish.run, epoch })
     }
 
@@ -203,6 +197,22 @@ impl Sqlite {
             events,
         })
     }
+}
+
+/// The epoch of a run that this wish may have.
+fn free(row: Option<&SqliteRow>, wish: &Wish) -> Result<i64, StoreError> {
+    let from = Columns(row.ok_or(StoreError::UnknownRun(wish.run))?);
+    if from.word::<Status>("status")? == Status::Complete {
+        return Err(StoreError::Complete(wish.run));
+    }
+    if let Some(Held { owner, until }) = holder(&from)?
+        && owner != wish.owner
+        && until > wish.now
+        && !wish.seize.takes_from(&owner)
+    {
+        return Err(StoreError::Claimed { run: wish.run, owner, until });
+    }
+    from.get::<i64>("epoch")
 }
 
 fn held(rows: u64, claim: &Claim) -> Result<(), StoreError> {

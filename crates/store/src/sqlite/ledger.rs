@@ -40,7 +40,7 @@ impl Ledger for Sqlite {
                 let insert = sqlx::query_with(INSERT.as_str(), arguments).execute(&mut *transaction).await;
                 new += insert.map_err(StoreError::database("insert ledger rows"))?.rows_affected();
             }
-            transaction.commit().await.map_err(StoreError::database("commit ledger rows"))?;
+            transaction.commit("commit ledger rows").await?;
             Ok(Inserted { new, known: (records.len() as u64).saturating_sub(new) })
         })
     }

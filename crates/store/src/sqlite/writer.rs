@@ -20,6 +20,7 @@ use types::{Timestamp, TraceId};
 use super::contents::{Hash, Texts};
 use super::journal::id;
 use super::statement::{Bounds, NEXT, Parts, text};
+use super::transaction::{Lent, Transaction};
 use crate::journal::{Claim, Status};
 use crate::{Answer, StoreError};
 
@@ -302,25 +303,21 @@ impl Queue {
         batch: &[Pending],
         known: &HashSet<Hash>,
     ) -> Result<Vec<Kept>, StoreError> {
-        let failed = || StoreError::database("write a journal");
         if let [pending] = batch
             && pending.texts.are_in(known)
         {
-            let mut connection = self.write.acquire().await.map_err(failed())?;
-            let written = pending.write(&mut connection, Bounds::Own).await;
-            if written.is_err() {
-                // Where nothing had begun there is nothing to undo, which the database says and we know.
-                let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
-            }
-            return Ok(vec![written?]);
+            let mut connection = Lent::from(&self.write).await?;
+            let written = pending.write(&mut connection, Bounds::Own).await?;
+            connection.give_back();
+            return Ok(vec![written]);
         }
-        let mut transaction = super::begin(&self.write).await?;
+        let mut transaction = Transaction::begin(&self.write).await?;
         let mut kept = Vec::with_capacity(batch.len());
         for pending in batch {
             pending.texts.store(&mut transaction, known).await?;
             kept.push(pending.write(&mut transaction, Bounds::Given).await?);
         }
-        transaction.commit().await.map_err(failed())?;
+        transaction.commit("write a journal").await?;
         Ok(kept)
     }
 }
