@@ -22,6 +22,12 @@ async fn anthropic_is_asked_for_its_own_count() {
     let seen = vendor.request().await;
     assert_eq!(seen.path, "/v1/messages/count_tokens");
     assert_eq!(seen.json()["model"], "claude-haiku-4-5");
+    let tools = r#""tools":[{"name":"f","input_schema":{ "maximum":1e400}}]"#;
+    let body = format!(r#"{{"model":"up/claude","messages":[{{"role":"user","content":"x"}}],{tools}}}"#);
+    let odd = Inbound { body: body.into(), ..ask("") };
+    house.engine().count_tokens(odd).await.unwrap();
+    let seen = vendor.request().await.body;
+    assert!(std::str::from_utf8(&seen).unwrap().contains(tools), "what is odd passes as it is written");
     assert!(house.rows().await.is_empty(), "nothing was generated, so nothing is accounted");
 }
 
