@@ -315,9 +315,8 @@ mod tests {
         let mut count = 0;
         for example in examples {
             Cli::try_parse_from(words(example)).unwrap_or_else(|error| panic!("{example}: {error}"));
-            // The root's are of commands.
-            assert!(path == "windlass" || example.starts_with(path), "{path}: {example}");
-            count += 1;
+            // What it needs beside it may stand there, too.
+            count += usize::from(example.starts_with(path));
         }
         assert!(count > 0, "the help of `{path}` has no example:\n{help}");
         for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
