@@ -131,17 +131,8 @@ impl Machine {
     /// Takes an event that has been written down; what is to be done because of it.
     pub fn next(&mut self, event: &Event, now: Moment) -> Vec<Command> {
         let mut commands = Vec::new();
-        if self.is_over() {
-            match event {
-                Event::StepFinished { step, result } => self.step_finished(*step, result),
-                Event::StepFailed { step, fault, spent } => self.step_failed(*step, fault, spent),
-                Event::Started { .. }
-                | Event::StepStarted { .. }
-                | Event::Cancelled
-                | Event::DeadlinePassed => {}
-            }
-            return commands;
-        }
+        // What comes in once it is over changes nothing but the report.
+        let over = self.is_over();
         match event {
             Event::Started { .. } => {
                 if matches!(self.phase, Phase::New) {
@@ -153,16 +144,19 @@ impl Machine {
             Event::StepStarted { .. } => {}
             Event::StepFinished { step, result } => self.step_finished(*step, result),
             Event::StepFailed { step, fault, spent } => self.step_failed(*step, fault, spent),
-            Event::Cancelled => {
+            Event::Cancelled if !over => {
                 let fault = Fault::new(Kind::Cancelled, Code::Cancelled, "the run was cancelled");
                 self.finish(Err(self.may_have_charged(fault)), &mut commands);
             }
-            Event::DeadlinePassed => {
+            Event::DeadlinePassed if !over => {
                 let time = self.chain.limits().time.unwrap_or_default();
                 self.finish(Err(self.may_have_charged(over_time(time))), &mut commands);
             }
+            Event::Cancelled | Event::DeadlinePassed => {}
         }
-        self.advance(&mut commands);
+        if !over {
+            self.advance(&mut commands);
+        }
         commands
     }
 
